@@ -1,0 +1,289 @@
+//! A policy that has passed every check: names resolved, patterns parsed, lists read.
+//!
+//! This is the common ground of the lowering, the analyses and the reference interpreter. It says *what* the
+//! operator wrote, in canonical form, and nothing of how it is matched. A value of these types
+//! can be trusted: the fields hold only what the language allows.
+//!
+//! The defaults that depend on a rule's effect (scheme, port) are *not* filled in: an absent dimension is `None`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::source::Span;
+
+/// What a rule, or a policy where no rule decides, does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Let the request out.
+    Allow,
+    /// Refuse the request.
+    Deny,
+}
+
+/// Whether a denial is carried out or only recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    /// Denials refuse.
+    Enforce,
+    /// Denials are recorded only.
+    Report,
+}
+
+/// A whole policy, with everything that `extends` brought in.
+#[derive(Clone, Debug)]
+pub struct CheckedPolicy {
+    /// Effect where no rule decides.
+    pub default: Effect,
+    /// The policy's own mode.
+    pub mode: Mode,
+    /// Whose requests are enforced already under `mode = "report"`; alternatives.
+    pub enforce_for: Vec<EnforceFor>,
+    /// How a request names its tenant; `None` for `identity = "none"`.
+    pub identity: Option<Identity>,
+    /// The platform's own suffixes where tenants live, canonical, sorted.
+    pub tenant_domains: Vec<String>,
+    /// Facts about customers, by exact name.
+    pub customers: BTreeMap<String, Customer>,
+    /// Domain lists, in the order in which they were declared (`extends` first).
+    pub lists: Vec<List>,
+    /// Signing keys, in the order in which they were declared.
+    pub keys: Vec<Key>,
+    /// Rules, in file order, `extends` first.
+    pub rules: Vec<Rule>,
+}
+
+/// One alternative of `enforce-for`: all that it names must hold.
+#[derive(Clone, Debug, Default)]
+pub struct EnforceFor {
+    /// Any of these tags.
+    pub tags: Option<Vec<String>>,
+    /// Any of these names or globs.
+    pub customers: Option<Vec<AnyRunGlob>>,
+    /// Hundredths of a percent, 0 to 10,000: `percent × 100`.
+    pub percent: Option<u32>,
+}
+
+/// Outbound parameters that name the tenant: paths of own properties of `env`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Path to the customer's name, at least one step.
+    pub customer: Vec<String>,
+    /// Path to the customer's tags, where the policy declares them.
+    pub tags: Option<Vec<String>>,
+}
+
+/// What the policy itself knows about a customer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Customer {
+    /// Tags, united with those of the request.
+    pub tags: BTreeSet<String>,
+    /// Values for `{vars.X}`.
+    pub vars: BTreeMap<String, String>,
+}
+
+/// A domain list that was read from a file: every name and everything beneath it.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// The list's id.
+    pub id: String,
+    /// Canonical names, sorted, without duplicates.
+    pub names: Vec<String>,
+    /// Where the list was declared.
+    pub span: Span,
+}
+
+/// A signing key; the key itself is a Worker secret and never here.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// The key's id in the policy.
+    pub id: String,
+    /// Signature algorithm.
+    pub alg: Algorithm,
+    /// Name of the Worker secret that holds the key.
+    pub secret: String,
+    /// Key id in the token's header.
+    pub kid: String,
+    /// The `iss` claim.
+    pub issuer: Option<String>,
+    /// Where the key was declared.
+    pub span: Span,
+}
+
+/// JWT signature algorithms (RFC 7518 §3.1, RFC 8037).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Ed25519.
+    EdDsa,
+    /// ECDSA with P-256 and SHA-256.
+    Es256,
+    /// HMAC with SHA-256.
+    Hs256,
+}
+
+/// One rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Unique over the whole policy.
+    pub id: String,
+    /// What it does where it matches.
+    pub effect: Effect,
+    /// `Report`: evaluated and recorded, not enforced.
+    pub mode: Mode,
+    /// Days since 1970-01-01; from that day, 00:00 UTC, the rule no longer matches. Allow rules only.
+    pub expires: Option<i32>,
+    /// What the rule matches.
+    pub condition: Condition,
+    /// Where it does not, alternatives.
+    pub except: Vec<Condition>,
+    /// For the refusal's reader.
+    pub reason: Option<String>,
+    /// Meets WebSocket upgrades too. Allow rules only.
+    pub websocket: bool,
+    /// `encoded = "literal"`: takes `%2F` and `%25` in the main condition's path as they stand. Allow rules only.
+    pub encoded_literal: bool,
+    /// What an allowed request gets; empty on deny rules.
+    pub obligations: Obligations,
+    /// The rule's `id` value in its file.
+    pub span: Span,
+}
+
+/// Conditions on a request: every dimension that is named must match; values within one are alternatives.
+#[derive(Clone, Debug, Default)]
+pub struct Condition {
+    /// Customer names and globs.
+    pub customers: Option<Vec<AnyRunGlob>>,
+    /// Tags, any of which.
+    pub tags: Option<Vec<String>>,
+    /// The host dimension: `domains`, `hosts`, `host-regex`, `lists` together.
+    pub hosts: Option<HostCondition>,
+    /// Schemes.
+    pub schemes: Option<Vec<Scheme>>,
+    /// Ports.
+    pub ports: Option<Vec<u16>>,
+    /// Methods, upper-cased.
+    pub methods: Option<Vec<String>>,
+    /// The path dimension: `paths`, `path-regex` together.
+    pub paths: Option<Vec<PathPattern>>,
+    /// Header conditions: lower-case name, alternatives for its value. Each name is a dimension of its own.
+    pub headers: Vec<(String, Vec<AnyRunGlob>)>,
+}
+
+/// The host dimension's alternatives.
+#[derive(Clone, Debug, Default)]
+pub struct HostCondition {
+    /// Names, each with everything beneath it; canonical.
+    pub domains: Vec<String>,
+    /// Hosts that stand for themselves alone: names and IP literals (IPv6 in brackets); canonical.
+    pub exact: Vec<String>,
+    /// Globs and regexes.
+    pub patterns: Vec<HostPattern>,
+    /// Indices into [`CheckedPolicy::lists`].
+    pub lists: Vec<usize>,
+}
+
+/// A host pattern that is not a plain name.
+#[derive(Clone, Debug)]
+pub enum HostPattern {
+    /// A glob over labels, canonical (lower case, punycode).
+    Glob(Pattern),
+    /// A regex over the whole host.
+    Regex(Pattern),
+}
+
+/// A path pattern.
+#[derive(Clone, Debug)]
+pub enum PathPattern {
+    /// A glob over segments, in the canonical form that paths are matched in. A path without wildcards is one too.
+    Glob(Pattern),
+    /// A regex over the whole path.
+    Regex(Pattern),
+}
+
+/// A pattern's canonical text and where it was written.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    /// Canonical text, in the pattern's own grammar.
+    pub text: String,
+    /// Its place, for findings about it.
+    pub span: Span,
+}
+
+/// A customer name or header value in which `*` stands for any run of characters and nothing else is special.
+#[derive(Clone, Debug)]
+pub struct AnyRunGlob(pub Pattern);
+
+impl AnyRunGlob {
+    /// The text, if it holds no wildcard.
+    pub fn literal(&self) -> Option<&str> {
+        (!self.0.text.contains('*')).then_some(self.0.text.as_str())
+    }
+}
+
+/// Schemes that the policy language knows; ws and wss are judged as these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scheme {
+    /// `http`, and `ws`.
+    Http,
+    /// `https`, and `wss`.
+    Https,
+}
+
+/// What a rule has done to the requests it allows: all `remove`, then all `set`, then `jwt`.
+#[derive(Clone, Debug, Default)]
+pub struct Obligations {
+    /// Header names, lower case.
+    pub remove: Vec<String>,
+    /// Header names, lower case, that hygiene would drop and that may pass.
+    pub keep: Vec<String>,
+    /// Lower-case name and value.
+    pub set: Vec<(String, Template)>,
+    /// A token for the upstream.
+    pub jwt: Option<Jwt>,
+}
+
+impl Obligations {
+    /// Whether the rule sends something that must not reach the wrong host: a token or a secret.
+    pub fn has_credential(&self) -> bool {
+        self.jwt.is_some() || self.set.iter().any(|(_, value)| value.uses_secret())
+    }
+}
+
+/// A token that is minted for each customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jwt {
+    /// Index into [`CheckedPolicy::keys`].
+    pub key: usize,
+    /// The `aud` claim.
+    pub audience: String,
+    /// Lifetime in seconds, 60 to 86,400.
+    pub ttl: u32,
+    /// Private claims, sorted by name.
+    pub claims: Vec<(String, Template)>,
+    /// Lower-case header name.
+    pub header: String,
+    /// What stands before the token, with a space between; nothing if empty.
+    pub scheme: String,
+}
+
+/// A value with places to be filled in for each request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template(pub Vec<TemplatePart>);
+
+impl Template {
+    /// Whether a Worker secret goes into the value.
+    pub fn uses_secret(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, TemplatePart::Secret(_)))
+    }
+}
+
+/// A piece of a [`Template`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TemplatePart {
+    /// `{customer}`.
+    Customer,
+    /// Text as it stands.
+    Literal(String),
+    /// `{secret.NAME}`: a Worker secret.
+    Secret(String),
+    /// `{vars.NAME}`.
+    Var(String),
+}

@@ -1,0 +1,122 @@
+//! Findings about a policy, as data. How they look is the command line's business.
+
+use crate::source::Span;
+
+/// One finding: what is wrong, where, and the way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Stable kebab-case code, such as `unknown-key`.
+    pub code: Code,
+    /// Whether it stops the policy from compiling.
+    pub severity: Severity,
+    /// Lower case, no full stop, input in backticks.
+    pub message: String,
+    /// The place.
+    pub span: Span,
+    /// Other places that matter, each with a word on why.
+    pub labels: Vec<Label>,
+    /// Ways out, one sentence each.
+    pub help: Vec<String>,
+}
+
+/// A further place of a [`Diagnostic`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The place.
+    pub span: Span,
+    /// What is there.
+    pub message: String,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The policy does not compile.
+    Error,
+    /// It does, but somebody should look.
+    Warning,
+}
+
+impl Diagnostic {
+    /// An error at a place.
+    pub fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self { code, severity: Severity::Error, message: message.into(), span, labels: Vec::new(), help: Vec::new() }
+    }
+
+    /// Adds a way out.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help.push(help.into());
+        self
+    }
+
+    /// Adds a further place.
+    #[must_use]
+    pub fn label(mut self, span: Span, message: impl Into<String>) -> Self {
+        self.labels.push(Label { span, message: message.into() });
+        self
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// What a finding is about. The texts are API: scripts and editors hold them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// Every code, in alphabetical order.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The stable text.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Two rules that can match one request give one header in two ways.
+    Conflict = "conflict",
+    /// A credential could reach a host that is not the operator's to name.
+    CredentialHost = "credential-host",
+    /// An id or name is declared twice.
+    DuplicateId = "duplicate-id",
+    /// An array that must hold something holds nothing.
+    EmptyArray = "empty-array",
+    /// `extends` comes back to a file that it started from.
+    ExtendsCycle = "extends-cycle",
+    /// A file is larger than Tidegate reads.
+    FileTooLarge = "file-too-large",
+    /// A file cannot be read: missing, a directory, no permission.
+    FileUnreadable = "file-unreadable",
+    /// A header that this place may not name.
+    HeaderNotAllowed = "header-not-allowed",
+    /// A host, path or other pattern that the grammar does not know.
+    InvalidPattern = "invalid-pattern",
+    /// A value of the right type that the key does not take.
+    InvalidValue = "invalid-value",
+    /// A line of a list that is neither an entry, a comment nor known boilerplate.
+    ListLine = "list-line",
+    /// A required key is absent.
+    MissingKey = "missing-key",
+    /// A key that needs another, or excludes another, in its table.
+    MisplacedKey = "misplaced-key",
+    /// Part of the language that this version does not have yet.
+    NotYet = "not-yet",
+    /// A file is not UTF-8.
+    NotUtf8 = "not-utf8",
+    /// A pattern's automaton is over the size limit.
+    PatternTooLarge = "pattern-too-large",
+    /// The file is not TOML.
+    Syntax = "syntax",
+    /// A key that its table does not have.
+    UnknownKey = "unknown-key",
+    /// A name that nothing declares: a list, a key, a template.
+    UnknownName = "unknown-name",
+    /// A pattern that no request can meet.
+    UnmatchablePattern = "unmatchable-pattern",
+    /// A value of another type than the key takes.
+    WrongType = "wrong-type",
+}

@@ -1,0 +1,408 @@
+//! The one canonicaliser: what a URL is before anybody judges it.
+//!
+//! Tenants choose how their URLs arrive: an old compatibility date leaves `http://2130706433/` and
+//! `/public/%2e%2e/secret` as they were written. So every URL is parsed again by the WHATWG rules, the result is
+//! judged, and that same result is forwarded. Two forms of the path exist:
+//!
+//! ```text
+//!   as received   HTTPS://api.example.com.:443/v1/%7Euser/%c3%a9?q=1#top
+//!   forwarded     https://api.example.com/v1/%7Euser/%c3%a9?q=1       WHATWG serialisation, `^` encoded
+//!   matched                              /v1/~user/%C3%A9             RFC 3986 §6.2.2: unreserved decoded, hex upper-cased
+//! ```
+//!
+//! Where upstreams may read one path in two ways, the path is *ambiguous*, and what a rule says about
+//! paths is unknown rather than true or false (see [`PathReading`]).
+//!
+//! Patterns go through the same functions ([`host`], [`path_text`]), so that a rule and a request agree on spelling.
+//! Parsing allocates; deciding on the result does not.
+
+use std::fmt;
+
+use url::{Host as UrlHost, Url};
+
+/// The longest URL, as received and as forwarded, in bytes (the platform's own limit).
+pub const MAX_URL: usize = 16 * 1024;
+
+/// A request's URL in canonical form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    url: String,
+    scheme: Scheme,
+    host: Host,
+    port: u16,
+    path: String,
+    reading: PathReading,
+}
+
+/// The schemes a request can go out with; ws is http, wss is https.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// `http`.
+    Http,
+    /// `https`.
+    Https,
+}
+
+impl Scheme {
+    /// The port that is meant where none is named.
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+/// A canonical host: lower case, punycode, no trailing dot; IPv6 in brackets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    text: String,
+    kind: HostKind,
+}
+
+/// What a host is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostKind {
+    /// An IPv4 address, in dotted decimal.
+    Ipv4,
+    /// An IPv6 address, in brackets (RFC 5952).
+    Ipv6,
+    /// A DNS name.
+    Name,
+}
+
+/// Whether every upstream reads the path alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PathReading {
+    /// There is one reading.
+    Plain,
+    /// It holds `%2F` or `%25` and nothing else that is doubtful: one reading for rules with `encoded = "literal"`.
+    EncodedSlashOrPercent,
+    /// Upstreams may read it as another path.
+    Ambiguous,
+}
+
+/// Why a URL is not one that can be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvalidTarget {
+    /// The host is not a name or address that this policy language knows.
+    Host(InvalidHost),
+    /// A scheme beyond http, https, ws, wss.
+    Scheme,
+    /// Over [`MAX_URL`].
+    TooLong,
+    /// Not a URL by the WHATWG rules.
+    Unparsable,
+}
+
+/// Why a host is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvalidHost {
+    /// A character outside `a-z 0-9 - _`.
+    Character,
+    /// An empty label, as in `a..b`.
+    EmptyLabel,
+    /// A label over 63 octets.
+    LabelTooLong,
+    /// A name over 253 octets.
+    NameTooLong,
+    /// Not a host by the WHATWG rules (a bad address, bad punycode, a forbidden code point).
+    Unparsable,
+}
+
+impl Target {
+    /// Brings a URL, as it was received, into canonical form.
+    pub fn parse(received: &str) -> Result<Self, InvalidTarget> {
+        if received.len() > MAX_URL {
+            return Err(InvalidTarget::TooLong);
+        }
+        let mut url = Url::parse(received).map_err(|_| InvalidTarget::Unparsable)?;
+        let scheme = match url.scheme() {
+            "http" | "ws" => Scheme::Http,
+            "https" | "wss" => Scheme::Https,
+            _ => return Err(InvalidTarget::Scheme),
+        };
+        let host = Host::checked(url.host().ok_or(InvalidTarget::Unparsable)?.to_owned()).map_err(InvalidTarget::Host)?;
+
+        let unparsable = |_| InvalidTarget::Unparsable;
+        url.set_scheme(if scheme == Scheme::Http { "http" } else { "https" }).map_err(unparsable)?;
+        url.set_username("").map_err(unparsable)?;
+        url.set_password(None).map_err(unparsable)?;
+        url.set_fragment(None);
+        if url.host_str() != Some(host.as_str()) {
+            url.set_host(Some(host.as_str())).map_err(|_| InvalidTarget::Unparsable)?;
+        }
+        if url.path().contains('^') {
+            // WHATWG encodes it since 2024; the parser here does not yet.
+            let encoded = url.path().replace('^', "%5E");
+            url.set_path(&encoded);
+        }
+        if url.as_str().len() > MAX_URL {
+            return Err(InvalidTarget::TooLong);
+        }
+        let (path, reading) = matched_path(url.path());
+        let port = url.port().unwrap_or(scheme.default_port());
+        Ok(Self { port, path, reading, scheme, host, url: url.into() })
+    }
+
+    /// The URL that is judged and forwarded.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// http or https.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The host.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The port, the scheme's own where the URL names none.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The path in the form that patterns are matched against; always begins with `/`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether the path has one reading.
+    pub fn path_reading(&self) -> PathReading {
+        self.reading
+    }
+}
+
+impl Host {
+    /// The canonical text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Name or address.
+    pub fn kind(&self) -> HostKind {
+        self.kind
+    }
+
+    /// Whether this is a host that only a rule that names it exactly may open: IP literals, single labels, and the
+    /// suffixes that never leave a machine, a network or Tor (RFC 6761, RFC 6762, RFC 8375, RFC 7686, ICANN `internal`).
+    pub fn is_special(&self) -> bool {
+        const SUFFIXES: [&str; 5] = ["localhost", "local", "internal", "home.arpa", "onion"];
+        self.kind != HostKind::Name
+            || !self.text.contains('.')
+            || SUFFIXES.iter().any(|suffix| {
+                self.text.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            })
+    }
+
+    fn checked(parsed: UrlHost) -> Result<Self, InvalidHost> {
+        let (kind, mut text) = match parsed {
+            UrlHost::Ipv4(address) => return Ok(Self { text: address.to_string(), kind: HostKind::Ipv4 }),
+            host @ UrlHost::Ipv6(_) => return Ok(Self { text: host.to_string(), kind: HostKind::Ipv6 }),
+            UrlHost::Domain(name) => (HostKind::Name, name),
+        };
+        if text.ends_with('.') {
+            text.pop();
+        }
+        if text.len() > 253 {
+            return Err(InvalidHost::NameTooLong);
+        }
+        for label in text.split('.') {
+            if label.is_empty() {
+                return Err(InvalidHost::EmptyLabel);
+            }
+            if label.len() > 63 {
+                return Err(InvalidHost::LabelTooLong);
+            }
+            if !label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_')) {
+                return Err(InvalidHost::Character);
+            }
+        }
+        Ok(Self { text, kind })
+    }
+}
+
+/// Brings a host that somebody wrote (in a policy, in a list) into the form that requests are judged in.
+pub fn host(written: &str) -> Result<Host, InvalidHost> {
+    Host::checked(UrlHost::parse(written).map_err(|_| InvalidHost::Unparsable)?)
+}
+
+/// Brings path text that somebody wrote in a pattern into the form that paths are matched in, and says how certain
+/// its reading is. Dot segments are left as they are: a pattern that holds one is the caller's error to report.
+pub fn path_text(written: &str) -> (String, PathReading) {
+    matched_path(written)
+}
+
+/// The matched form of a path, and its reading.
+fn matched_path(path: &str) -> (String, PathReading) {
+    let mut matched = String::with_capacity(path.len());
+    // What an upstream sees after one round of decoding.
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut reading = PathReading::Plain;
+    let mut rest = path.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'%' {
+            decoded.push(byte);
+            if is_path_byte(byte) { matched.push(char::from(byte)) } else { push_escape(&mut matched, byte) }
+            continue;
+        }
+        let Some((byte, after)) = escaped_byte(after) else {
+            reading = PathReading::Ambiguous; // a stray `%`
+            decoded.push(b'%');
+            matched.push('%');
+            continue;
+        };
+        rest = after;
+        decoded.push(byte);
+        match byte {
+            b'/' | b'%' => reading = reading.max(PathReading::EncodedSlashOrPercent),
+            b'\\' => reading = PathReading::Ambiguous,
+            _ => {}
+        }
+        if is_unreserved(byte) { matched.push(char::from(byte)) } else { push_escape(&mut matched, byte) }
+    }
+    let readable = std::str::from_utf8(&decoded).is_ok_and(|text| !text.chars().any(char::is_control));
+    if !readable || has_doubtful_segment(&matched) {
+        reading = PathReading::Ambiguous;
+    }
+    (matched, reading)
+}
+
+/// A segment `.;…` or `..;…`, which some servers take for a dot segment, or an empty one that is not the last.
+fn has_doubtful_segment(path: &str) -> bool {
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let inner = segments.peek().is_some();
+        if (segment.is_empty() && inner) || segment.starts_with(".;") || segment.starts_with("..;") {
+            return true;
+        }
+    }
+    false
+}
+
+/// The byte behind a `%`, and what follows its two digits.
+fn escaped_byte(after_percent: &[u8]) -> Option<(u8, &[u8])> {
+    let (&[high, low], rest) = after_percent.split_first_chunk::<2>()?;
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some((digit(high)? << 4 | digit(low)?, rest))
+}
+
+fn push_escape(text: &mut String, byte: u8) {
+    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or('0');
+    text.extend(['%', digit(byte >> 4), digit(byte & 0xf)]);
+}
+
+/// RFC 3986 §2.3.
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// What may stand in a path without an escape (RFC 3986 §3.3, `pchar` and `/`). WHATWG leaves a few more as they
+/// are (`[ ] |`); for matching they are escaped, so that both spellings are one.
+const fn is_path_byte(byte: u8) -> bool {
+    is_unreserved(byte)
+        || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@' | b'/')
+}
+
+impl fmt::Display for InvalidTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(host) => host.fmt(f),
+            Self::Scheme => f.write_str("the scheme is not http, https, ws or wss"),
+            Self::TooLong => f.write_str("the URL is over 16 KiB"),
+            Self::Unparsable => f.write_str("not an absolute URL"),
+        }
+    }
+}
+
+impl fmt::Display for InvalidHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Character => "the host has a character outside a-z, 0-9, `-` and `_`",
+            Self::EmptyLabel => "the host has an empty label",
+            Self::LabelTooLong => "the host has a label over 63 octets",
+            Self::NameTooLong => "the host is over 253 octets",
+            Self::Unparsable => "not a host name or address",
+        })
+    }
+}
+
+impl std::error::Error for InvalidTarget {}
+impl std::error::Error for InvalidHost {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(received: &str) -> String {
+        Target::parse(received).unwrap().url().to_owned()
+    }
+
+    fn path(received: &str) -> (String, PathReading) {
+        let target = Target::parse(&format!("https://a.example{received}")).unwrap();
+        (target.path().to_owned(), target.path_reading())
+    }
+
+    #[test]
+    fn the_forwarded_url_has_no_userinfo_fragment_default_port_or_trailing_dot() {
+        assert_eq!(url("HTTPS://user:pass@API.Example.com.:443/a?#f"), "https://api.example.com/a?");
+        assert_eq!(url("wss://api.example.com"), "https://api.example.com/");
+        assert_eq!(url("ws://api.example.com:80/"), "http://api.example.com/");
+        assert_eq!(url("ws://api.example.com:443/"), "http://api.example.com:443/");
+    }
+
+    #[test]
+    fn the_forwarded_path_is_the_whatwg_serialisation() {
+        assert_eq!(url("https://a.example/b/%2e%2e/c%7e^[é"), "https://a.example/c%7e%5E[%C3%A9");
+    }
+
+    #[test]
+    fn the_matched_path_has_one_spelling() {
+        assert_eq!(path("/%7euser/%c3%a9/é[|]").0, "/~user/%C3%A9/%C3%A9%5B%7C%5D");
+        assert_eq!(path("/a%21!").0, "/a%21!");
+    }
+
+    #[test]
+    fn a_path_that_upstreams_may_read_in_two_ways_is_ambiguous() {
+        for received in ["/a%5cb", "/a%00", "/%c2%80", "/a%", "/a%zz", "/%ff", "/a/.;x/b", "/a/..;/b", "/%2e%2e;/b", "//a", "/a//"] {
+            assert_eq!(path(received).1, PathReading::Ambiguous, "{received}");
+        }
+        for received in ["/a%2fb", "/a%252e"] {
+            assert_eq!(path(received).1, PathReading::EncodedSlashOrPercent, "{received}");
+        }
+        for received in ["/", "/a/", "/a/..%3Bb", "/é", "/a.;b", "/a?b=//"] {
+            assert_eq!(path(received).1, PathReading::Plain, "{received}");
+        }
+    }
+
+    #[test]
+    fn a_host_outside_the_language_is_refused_by_name_of_the_fault() {
+        let fault = |received| Target::parse(received).unwrap_err();
+        assert_eq!(fault("https://a..b/"), InvalidTarget::Host(InvalidHost::EmptyLabel));
+        assert_eq!(fault("https://./"), InvalidTarget::Host(InvalidHost::EmptyLabel));
+        assert_eq!(fault("https://a!.b/"), InvalidTarget::Host(InvalidHost::Character));
+        assert_eq!(fault(&format!("https://{}.b/", "a".repeat(64))), InvalidTarget::Host(InvalidHost::LabelTooLong));
+        assert_eq!(fault(&format!("https://{}b/", "a.".repeat(127))), InvalidTarget::Host(InvalidHost::NameTooLong));
+        assert_eq!(fault("ftp://a.b/"), InvalidTarget::Scheme);
+        assert_eq!(fault("//a.b/"), InvalidTarget::Unparsable);
+        assert_eq!(fault(&format!("https://a.b/{}", "x".repeat(MAX_URL))), InvalidTarget::TooLong);
+        assert_eq!(fault(&format!("https://a.b/{}", "é".repeat(MAX_URL / 4))), InvalidTarget::TooLong);
+    }
+
+    #[test]
+    fn special_hosts_are_known_whatever_they_are_called() {
+        let special = |received| Target::parse(received).unwrap().host().is_special();
+        for received in ["http://2130706433/", "http://[::1]/", "http://intranet/", "http://localhost./", "http://a.localhost/",
+            "http://a.local/", "http://metadata.google.internal/", "http://home.arpa/", "http://a.home.arpa/", "http://x.onion/"] {
+            assert!(special(received), "{received}");
+        }
+        for received in ["http://notlocal.example/", "http://mylocalhost.com/", "http://arpa.example/", "http://xhome.arpa/"] {
+            assert!(!special(received), "{received}");
+        }
+    }
+}

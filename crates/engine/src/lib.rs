@@ -1,0 +1,22 @@
+//! Tidegate's policy decision point.
+//!
+//! Bytes of a compiled policy go in once ([`Policy::from_bytes`]); then every request gets a [`Judgement`]:
+//! may it go out, which rules said so, and what must happen to it on the way ([`Forwarding`]).
+//! The same code runs natively and in the outbound Worker.
+//!
+//! # What this crate does not do
+//! It reads no TOML, compiles no pattern, knows no clock, no network and no JavaScript. It signs nothing: a token
+//! that a rule asks for is described, and the caller makes it.
+
+pub mod canonical;
+mod forwarding;
+mod judgement;
+mod policy;
+mod request;
+
+pub use canonical::{InvalidTarget, Target};
+pub use forwarding::{Forwarding, JwtSpec, Secrets, SetHeader};
+pub use judgement::{Effect, Judgement, Reason};
+pub use policy::{Identity, Mode, Policy, PolicyError, RuleRef};
+pub use request::{Header, RequestView, parse_tag_list};
+pub use tidegate_table::{Algorithm, Fault};

@@ -1,0 +1,28 @@
+//! What is judged.
+
+use crate::canonical::{InvalidTarget, Target};
+
+/// A header as it was received: name in any case, value untrimmed. Several of one name are joined as `Headers` does.
+pub type Header = (String, String);
+
+/// A request, borrowed from whoever holds it.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestView<'r> {
+    /// The method, in any case.
+    pub method: &'r str,
+    /// The canonical URL, or why there is none.
+    pub target: Result<&'r Target, InvalidTarget>,
+    /// The headers before anything was done to them.
+    pub headers: &'r [Header],
+    /// The customer that the outbound parameters name; `None` where they name none or it is not a string.
+    pub customer: Option<&'r str>,
+    /// The customer's tags from the outbound parameters; `None` where they are absent or malformed.
+    pub tags: Option<&'r [String]>,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub now: i64,
+}
+
+/// Reads tags given as one comma-separated string: trimmed, empty items dropped, so that `""` says none.
+pub fn parse_tag_list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
+}
