@@ -4,6 +4,7 @@ pub mod checked;
 pub mod diagnostic;
 mod pattern;
 pub mod source;
+mod syntax;
 
 use std::path::Path;
 
