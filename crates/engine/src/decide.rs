@@ -141,7 +141,7 @@ fn evaluate(policy: &Policy<'_>, request: &RequestView<'_>, scratch: &mut Scratc
         return Err(Fault("no such set"));
     }
 
-    let waives = policy.mode() == Mode::Report && !is_enforced_already(policy, &subject)?;
+    let may_waive = policy.mode() == Mode::Report && !is_enforced_already(policy, &subject)?;
     let mut names_special_host = false;
     for index in 0..policy.table.rule_count() {
         let rule = policy.table.rule(index)?;
@@ -149,7 +149,7 @@ fn evaluate(policy: &Policy<'_>, request: &RequestView<'_>, scratch: &mut Scratc
         let report = rule.is_report()?;
         match rule.effect()? {
             tidegate_table::Effect::Deny if truth != Truth::False => {
-                if report || waives {
+                if report || may_waive {
                     scratch.would_deny.push(index);
                 } else {
                     scratch.denied.push(index);
@@ -179,11 +179,11 @@ fn evaluate(policy: &Policy<'_>, request: &RequestView<'_>, scratch: &mut Scratc
     let default = policy.table.policy()?.default_effect()?;
     let reason = if scratch.rules.is_empty() { Reason::Default } else { Reason::Rule };
     let denied_by_default = reason == Reason::Default && default == tidegate_table::Effect::Deny;
-    if denied_by_default && !waives {
+    if denied_by_default && !may_waive {
         return Ok(Verdict::deny(Reason::Default));
     }
     let would_be_denied = denied_by_default || !scratch.would_deny.is_empty();
-    let waived = waives && (denied_by_default || denied_but_for_policy_mode(policy, scratch)?);
+    let waived = may_waive && (denied_by_default || denied_but_for_policy_mode(policy, scratch)?);
     Ok(Verdict { effect: Effect::Allow, reason, enforced: !would_be_denied, waived })
 }
 
