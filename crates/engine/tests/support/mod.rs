@@ -10,7 +10,7 @@ pub fn table(text: &str) -> Vec<u8> {
         .into_iter()
         .filter(|line| {
             let key = line.split(' ').next().unwrap();
-            !text.lines().any(|own| own.starts_with(&format!("{key} ")) || own == format!("[{key}]"))
+            !text.lines().map(str::trim_start).any(|own| own.starts_with(&format!("{key} ")) || own == format!("[{key}]"))
         })
         .collect::<Vec<_>>()
         .join("\n");
