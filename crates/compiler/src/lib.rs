@@ -1,6 +1,8 @@
 //! Compiles a policy from TOML to a table.
+mod automaton;
 pub mod checked;
 pub mod diagnostic;
+mod pattern;
 pub mod source;
 
 use std::path::Path;

@@ -122,9 +122,10 @@ impl Target {
             "https" | "wss" => Scheme::Https,
             _ => return Err(InvalidTarget::Scheme),
         };
-        let host = Host::checked(url.host().ok_or(InvalidTarget::Unparsable)?.to_owned()).map_err(InvalidTarget::Host)?;
+        let host =
+            Host::checked(url.host().ok_or(InvalidTarget::Unparsable)?.to_owned()).map_err(InvalidTarget::Host)?;
 
-        let unparsable = |_| InvalidTarget::Unparsable;
+        let unparsable = |()| InvalidTarget::Unparsable;
         url.set_scheme(if scheme == Scheme::Http { "http" } else { "https" }).map_err(unparsable)?;
         url.set_username("").map_err(unparsable)?;
         url.set_password(None).map_err(unparsable)?;
@@ -193,9 +194,9 @@ impl Host {
         const SUFFIXES: [&str; 5] = ["localhost", "local", "internal", "home.arpa", "onion"];
         self.kind != HostKind::Name
             || !self.text.contains('.')
-            || SUFFIXES.iter().any(|suffix| {
-                self.text.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            })
+            || SUFFIXES
+                .iter()
+                .any(|suffix| self.text.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
     }
 
     fn checked(parsed: UrlHost) -> Result<Self, InvalidHost> {
@@ -247,7 +248,11 @@ fn matched_path(path: &str) -> (String, PathReading) {
         rest = after;
         if byte != b'%' {
             decoded.push(byte);
-            if is_path_byte(byte) { matched.push(char::from(byte)) } else { push_escape(&mut matched, byte) }
+            if is_path_byte(byte) {
+                matched.push(char::from(byte));
+            } else {
+                push_escape(&mut matched, byte);
+            }
             continue;
         }
         let Some((byte, after)) = escaped_byte(after) else {
@@ -306,7 +311,10 @@ const fn is_unreserved(byte: u8) -> bool {
 /// are (`[ ] |`); for matching they are escaped, so that both spellings are one.
 const fn is_path_byte(byte: u8) -> bool {
     is_unreserved(byte)
-        || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@' | b'/')
+        || matches!(
+            byte,
+            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@' | b'/'
+        )
 }
 
 impl fmt::Display for InvalidTarget {
@@ -369,7 +377,9 @@ mod tests {
 
     #[test]
     fn a_path_that_upstreams_may_read_in_two_ways_is_ambiguous() {
-        for received in ["/a%5cb", "/a%00", "/%c2%80", "/a%", "/a%zz", "/%ff", "/a/.;x/b", "/a/..;/b", "/%2e%2e;/b", "//a", "/a//"] {
+        for received in
+            ["/a%5cb", "/a%00", "/%c2%80", "/a%", "/a%zz", "/%ff", "/a/.;x/b", "/a/..;/b", "/%2e%2e;/b", "//a", "/a//"]
+        {
             assert_eq!(path(received).1, PathReading::Ambiguous, "{received}");
         }
         for received in ["/a%2fb", "/a%252e"] {
@@ -397,11 +407,23 @@ mod tests {
     #[test]
     fn special_hosts_are_known_whatever_they_are_called() {
         let special = |received| Target::parse(received).unwrap().host().is_special();
-        for received in ["http://2130706433/", "http://[::1]/", "http://intranet/", "http://localhost./", "http://a.localhost/",
-            "http://a.local/", "http://metadata.google.internal/", "http://home.arpa/", "http://a.home.arpa/", "http://x.onion/"] {
+        for received in [
+            "http://2130706433/",
+            "http://[::1]/",
+            "http://intranet/",
+            "http://localhost./",
+            "http://a.localhost/",
+            "http://a.local/",
+            "http://metadata.google.internal/",
+            "http://home.arpa/",
+            "http://a.home.arpa/",
+            "http://x.onion/",
+        ] {
             assert!(special(received), "{received}");
         }
-        for received in ["http://notlocal.example/", "http://mylocalhost.com/", "http://arpa.example/", "http://xhome.arpa/"] {
+        for received in
+            ["http://notlocal.example/", "http://mylocalhost.com/", "http://arpa.example/", "http://xhome.arpa/"]
+        {
             assert!(!special(received), "{received}");
         }
     }

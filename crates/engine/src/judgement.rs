@@ -1,7 +1,11 @@
 //! What comes out.
 
-use crate::forwarding::Forwarding;
-use crate::policy::RuleRef;
+use tidegate_table::Fault;
+
+use crate::decide::Decision;
+use crate::forwarding::{Forwarding, Outcome, Secrets};
+use crate::policy::{Policy, RuleRef};
+use crate::request::RequestView;
 
 /// What happens to the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,4 +93,69 @@ pub struct Judgement<'p> {
     pub would_allow: Vec<RuleRef<'p>>,
     /// How the request goes out; `Some` exactly when the effect is allow.
     pub forwarding: Option<Forwarding>,
+}
+
+impl<'p> Judgement<'p> {
+    /// Works out how a decided request goes out, which may yet fail for want of a credential.
+    pub(crate) fn of(
+        policy: &'p Policy<'_>,
+        request: &RequestView<'_>,
+        decision: &Decision<'_>,
+        secrets: &dyn Secrets,
+    ) -> Result<Self, Fault> {
+        let refs = |indices: &[u32]| indices.iter().map(|&index| policy.rule_ref(index)).collect::<Result<Vec<_>, _>>();
+        let judgement = Self {
+            effect: decision.effect,
+            reason: decision.reason,
+            rules: refs(decision.rules())?,
+            enforced: decision.enforced,
+            would_deny: refs(decision.would_deny())?,
+            would_allow: refs(decision.would_allow())?,
+            forwarding: None,
+        };
+        let Some(target) = request.target.ok().filter(|_| decision.effect == Effect::Allow) else {
+            return Ok(judgement);
+        };
+        Ok(match Forwarding::of(policy, request, target, decision, secrets)? {
+            Outcome::Ready(forwarding) => Self { forwarding: Some(*forwarding), ..judgement },
+            Outcome::Unmet(rules) => judgement.refused_for_want_of_credentials(&rules),
+        })
+    }
+
+    /// What follows from a table or a runtime that does what it never should.
+    pub fn fault() -> Self {
+        Self::denied(Reason::EvaluationFault)
+    }
+
+    /// A denial that no rule had a part in.
+    pub fn denied(reason: Reason) -> Self {
+        Self {
+            effect: Effect::Deny,
+            reason,
+            rules: Vec::new(),
+            enforced: true,
+            would_deny: Vec::new(),
+            would_allow: Vec::new(),
+            forwarding: None,
+        }
+    }
+
+    /// What follows when the token that rules ask for cannot be signed: the key is missing or unusable.
+    #[must_use]
+    pub fn without_token(self) -> Self {
+        let rules =
+            self.forwarding.as_ref().and_then(|forwarding| forwarding.jwt.as_ref()).map(|jwt| jwt.rules.clone());
+        self.refused_for_want_of_credentials(&rules.unwrap_or_default())
+    }
+
+    fn refused_for_want_of_credentials(self, failed: &[u32]) -> Self {
+        Self {
+            effect: Effect::Deny,
+            reason: Reason::CredentialUnavailable,
+            rules: self.rules.into_iter().filter(|rule| failed.contains(&rule.index)).collect(),
+            enforced: true,
+            forwarding: None,
+            ..self
+        }
+    }
 }

@@ -8,13 +8,25 @@
 //! It reads no TOML, compiles no pattern, knows no clock, no network and no JavaScript. It signs nothing: a token
 //! that a rule asks for is described, and the caller makes it.
 
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects
+)]
+
 pub mod canonical;
+mod decide;
 mod forwarding;
+pub mod hygiene;
 mod judgement;
 mod policy;
 mod request;
 
 pub use canonical::{InvalidTarget, Target};
+pub use decide::{Decision, Scratch};
 pub use forwarding::{Forwarding, JwtSpec, Secrets, SetHeader};
 pub use judgement::{Effect, Judgement, Reason};
 pub use policy::{Identity, Mode, Policy, PolicyError, RuleRef};

@@ -1,1 +1,177 @@
 //! A loaded policy.
+
+use std::fmt;
+
+use regex_automata::dfa::{Automaton, sparse};
+use regex_automata::{Anchored, Input};
+use tidegate_table::{Fault, Table, TableError};
+
+use crate::decide::{Decision, Scratch};
+use crate::forwarding::Secrets;
+use crate::judgement::Judgement;
+use crate::request::RequestView;
+
+/// A policy, read in place from the bytes of its table.
+#[derive(Debug)]
+pub struct Policy<'t> {
+    pub(crate) table: Table<'t>,
+    automata: Vec<sparse::DFA<&'t [u8]>>,
+    digest: String,
+    mode: Mode,
+    identity: Option<Identity>,
+}
+
+/// Whether denials are carried out or only recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Denials refuse.
+    Enforce,
+    /// Denials by rules and by default are recorded only, save for the requests that a rollout enforces already.
+    Report,
+}
+
+impl Mode {
+    /// `enforce` or `report`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Report => "report",
+        }
+    }
+}
+
+/// Outbound parameters that name the tenant: paths of own properties of `env`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Path to the customer's name.
+    pub customer: Vec<String>,
+    /// Path to the customer's tags, where the policy declares them.
+    pub tags: Option<Vec<String>>,
+}
+
+/// A rule, as decisions name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleRef<'p> {
+    /// Its place in file order, `extends` first.
+    pub index: u32,
+    /// Its id.
+    pub id: &'p str,
+    /// What it says to the refusal's reader.
+    pub reason: Option<&'p str>,
+}
+
+/// Why bytes are no policy. The whole is refused.
+#[derive(Clone, Debug)]
+pub enum PolicyError {
+    /// An automaton cannot be read.
+    Automaton {
+        /// Which one.
+        index: u32,
+        /// What `regex-automata` says of it.
+        error: String,
+    },
+    /// A record cannot be read.
+    Fault(Fault),
+    /// The bytes are no table.
+    Table(TableError),
+}
+
+impl<'t> Policy<'t> {
+    /// Loads a policy. Header, bounds, checksum and automata are verified; nothing is copied.
+    pub fn from_bytes(bytes: &'t [u8]) -> Result<Self, PolicyError> {
+        let table = Table::from_bytes(bytes).map_err(PolicyError::Table)?;
+        let mut automata = Vec::new();
+        for index in 0..table.automaton_count() {
+            let bytes = table.automaton(index).map_err(PolicyError::Fault)?;
+            match sparse::DFA::from_bytes(bytes) {
+                Ok((automaton, _)) => automata.push(automaton),
+                Err(error) => return Err(PolicyError::Automaton { index, error: error.to_string() }),
+            }
+        }
+        let (mode, identity) = settings(&table).map_err(PolicyError::Fault)?;
+        // Room for decisions is made by this number: a table cannot ask for more than its own size.
+        let sets = table.policy().and_then(|record| record.set_count()).map_err(PolicyError::Fault)?;
+        if usize::try_from(sets).is_ok_and(|sets| sets > bytes.len()) {
+            return Err(PolicyError::Fault(Fault("more sets than bytes")));
+        }
+        let digest = hex(table.digest());
+        Ok(Self { table, automata, digest, mode, identity })
+    }
+
+    /// The SHA-256 of the table, in 64 hex digits: the policy's name in logs and decisions.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The policy's own mode.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// How requests name their tenant; `None` where the policy knows no customers.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// Room for decisions, made once and used again for each request.
+    pub fn scratch(&self) -> Scratch {
+        Scratch::for_table(&self.table)
+    }
+
+    /// Decides on a request. With a scratch of this policy that was used before, nothing is allocated.
+    pub fn decide<'s>(&self, request: &RequestView<'_>, scratch: &'s mut Scratch) -> Decision<'s> {
+        crate::decide::decide(self, request, scratch)
+    }
+
+    /// Decides on a request and works out how it goes out.
+    pub fn judge(&self, request: &RequestView<'_>, scratch: &mut Scratch, secrets: &dyn Secrets) -> Judgement<'_> {
+        let decision = self.decide(request, scratch);
+        Judgement::of(self, request, &decision, secrets).unwrap_or_else(|_| Judgement::fault())
+    }
+
+    /// A rule by its index.
+    pub(crate) fn rule_ref(&self, index: u32) -> Result<RuleRef<'_>, Fault> {
+        let rule = self.table.rule(index)?;
+        Ok(RuleRef { index, id: rule.id()?, reason: rule.reason()? })
+    }
+
+    /// Whether an automaton accepts the whole of `text`.
+    pub(crate) fn accepts(&self, automaton: u32, text: &str) -> Result<bool, Fault> {
+        let automaton = usize::try_from(automaton).ok().and_then(|index| self.automata.get(index));
+        let input = Input::new(text).anchored(Anchored::Yes);
+        match automaton.ok_or(Fault("no such automaton"))?.try_search_fwd(&input) {
+            Ok(end) => Ok(end.is_some_and(|end| end.offset() == text.len())),
+            Err(_) => Err(Fault("automaton gave up")),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+}
+
+fn settings(table: &Table<'_>) -> Result<(Mode, Option<Identity>), Fault> {
+    let record = table.policy()?;
+    let owned =
+        |texts: tidegate_table::Texts<'_>| texts.map(|text| text.map(str::to_owned)).collect::<Result<Vec<_>, _>>();
+    let identity = match record.customer_path()? {
+        Some(path) => Some(Identity { customer: owned(path)?, tags: record.tags_path()?.map(owned).transpose()? }),
+        None => None,
+    };
+    Ok((if record.is_report()? { Mode::Report } else { Mode::Enforce }, identity))
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Automaton { index, error } => {
+                write!(f, "automaton {index} cannot be read ({error}); compile the policy again with this version")
+            }
+            Self::Fault(fault) => write!(f, "{fault}; compile the policy again with this version"),
+            Self::Table(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for PolicyError {}

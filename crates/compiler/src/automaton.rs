@@ -1,0 +1,182 @@
+//! Automata: what patterns are compiled to, and questions about what they can match.
+//!
+//! A pattern is text with a meaning of its own (see [`crate::pattern`]); here it is a regex over bytes that holds for
+//! a *whole* string. Several of them, the alternatives of one dimension, become one deterministic automaton:
+//!
+//! ```text
+//!   regexes ──► (?:r1|r2|…)\z ──► NFA ──► dense DFA ──► minimal dense DFA ──► sparse DFA, little-endian bytes
+//!                                          │
+//!                                          └──► products of dense DFAs: can these match one string together?
+//! ```
+//!
+//! The end anchor is part of the automaton, so a search reports a match at the end of the haystack or none at all.
+//! Building is bounded at every step ([`MAX_NFA`], [`MAX_DETERMINIZE`], [`MAX_DENSE`], [`MAX_SPARSE`]): a pattern can be
+//! refused as too large, never exhaust the machine. Searching is linear in the haystack, whatever the pattern.
+
+use std::collections::HashSet;
+
+use regex_automata::Anchored;
+use regex_automata::MatchKind;
+use regex_automata::dfa::dense::{Builder, Config};
+use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::util::primitives::StateID;
+use regex_automata::util::start;
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{Hir, Look};
+
+/// The largest NFA that is built on the way, in bytes.
+pub(crate) const MAX_NFA: usize = 1 << 20;
+/// The most memory that determinisation may use beside its result, in bytes.
+pub(crate) const MAX_DETERMINIZE: usize = 4 << 20;
+/// The largest dense DFA that is built on the way, in bytes.
+pub(crate) const MAX_DENSE: usize = 4 << 20;
+/// The largest automaton that goes into a table, in bytes.
+pub(crate) const MAX_SPARSE: usize = 1 << 20;
+
+/// Dense DFAs up to this size are minimised; the gain on larger ones does not pay for the time.
+const MINIMIZE_UP_TO: usize = 64 << 10;
+/// Tuples of states that [`meet`] looks at before it says "perhaps".
+const MAX_PRODUCT: usize = 200_000;
+
+/// The patterns need an automaton over one of the limits of this module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge;
+
+/// A deterministic automaton over whole byte strings.
+pub(crate) type Dfa = dense::DFA<Vec<u32>>;
+
+/// Compiles alternatives to the bytes of one sparse DFA, little-endian, to be searched anchored: it finds a match
+/// exactly if one of the regexes matches the whole haystack.
+pub(crate) fn compile(regexes: &[String]) -> Result<Vec<u8>, TooLarge> {
+    let sparse = determinize(regexes)?.to_sparse().map_err(|_| TooLarge)?;
+    let bytes = sparse.to_bytes_little_endian();
+    if bytes.len() > MAX_SPARSE { Err(TooLarge) } else { Ok(bytes) }
+}
+
+/// Builds the automaton of alternatives in the form that can be walked.
+pub(crate) fn determinize(regexes: &[String]) -> Result<Dfa, TooLarge> {
+    let alternatives = regexes.iter().map(|regex| parse(regex)).collect::<Result<Vec<_>, _>>()?;
+    let whole = Hir::concat(vec![Hir::alternation(alternatives), Hir::look(Look::End)]);
+    let nfa = thompson::Compiler::new()
+        .configure(
+            thompson::Config::new().utf8(false).which_captures(WhichCaptures::None).nfa_size_limit(Some(MAX_NFA)),
+        )
+        .build_from_hir(&whole)
+        .map_err(|_| TooLarge)?;
+    let config = Config::new()
+        .accelerate(false)
+        .match_kind(MatchKind::All)
+        .start_kind(StartKind::Anchored)
+        .dfa_size_limit(Some(MAX_DENSE))
+        .determinize_size_limit(Some(MAX_DETERMINIZE));
+    let dfa = Builder::new().configure(config.clone()).build_from_nfa(&nfa).map_err(|_| TooLarge)?;
+    if dfa.memory_usage() > MINIMIZE_UP_TO {
+        return Ok(dfa);
+    }
+    Builder::new().configure(config.minimize(true)).build_from_nfa(&nfa).map_err(|_| TooLarge)
+}
+
+/// Whether some string is matched by all of `by` and by none of `but_not`. Says yes where finding out would take too
+/// long, so callers must ask such that "yes" is the careful answer.
+pub(crate) fn meet(by: &[&Dfa], but_not: &[&Dfa]) -> bool {
+    let dfas: Vec<&Dfa> = by.iter().chain(but_not).copied().collect();
+    let Some(start) = dfas
+        .iter()
+        .map(|dfa| dfa.start_state(&start::Config::new().anchored(Anchored::Yes)).ok())
+        .collect::<Option<Vec<StateID>>>()
+    else {
+        return true;
+    };
+    let bytes = distinct_bytes(&dfas);
+    let mut seen = HashSet::from([start.clone()]);
+    let mut open = vec![start];
+    while let Some(states) = open.pop() {
+        let matched = |index: usize| dfas[index].is_match_state(dfas[index].next_eoi_state(states[index]));
+        if (0..by.len()).all(matched) && !(by.len()..dfas.len()).any(matched) {
+            return true;
+        }
+        for &byte in &bytes {
+            let next: Vec<StateID> =
+                dfas.iter().zip(&states).map(|(dfa, &state)| dfa.next_state(state, byte)).collect();
+            if by.iter().zip(&next).any(|(dfa, &state)| dfa.is_dead_state(state)) {
+                continue;
+            }
+            if seen.insert(next.clone()) {
+                if seen.len() > MAX_PRODUCT {
+                    return true;
+                }
+                open.push(next);
+            }
+        }
+    }
+    false
+}
+
+/// One byte of each set that no automaton tells apart.
+fn distinct_bytes(dfas: &[&Dfa]) -> Vec<u8> {
+    let mut seen = HashSet::new();
+    (0..=u8::MAX)
+        .filter(|&byte| seen.insert(dfas.iter().map(|dfa| dfa.byte_classes().get(byte)).collect::<Vec<u8>>()))
+        .collect()
+}
+
+/// Each alternative is parsed by itself: one cannot reach out of its place. All of them have been parsed before, as
+/// patterns; what fails here is nested deeper than the parser goes.
+fn parse(regex: &str) -> Result<Hir, TooLarge> {
+    ParserBuilder::new().unicode(false).utf8(false).build().parse(regex).map_err(|_| TooLarge)
+}
+
+#[cfg(test)]
+mod tests {
+    use regex_automata::Input;
+    use regex_automata::dfa::sparse;
+
+    use super::*;
+
+    /// As the engine reads it.
+    fn matches(automaton: &[u8], haystack: &str) -> bool {
+        let (dfa, _) = sparse::DFA::from_bytes(automaton).unwrap();
+        let found = dfa.try_search_fwd(&Input::new(haystack).anchored(Anchored::Yes)).unwrap();
+        assert!(found.is_none_or(|at| at.offset() == haystack.len()), "a match ends where the haystack ends");
+        found.is_some()
+    }
+
+    fn dfa(regex: &str) -> Dfa {
+        determinize(&[regex.to_owned()]).unwrap()
+    }
+
+    #[test]
+    fn an_automaton_matches_whole_strings_only() {
+        let automaton = compile(&["ab?".to_owned(), "(?x) c # here".to_owned(), "a|abc".to_owned()]).unwrap();
+        for whole in ["a", "ab", "abc", "c"] {
+            assert!(matches(&automaton, whole), "{whole}");
+        }
+        for part in ["", "abcd", "ac", "xa", "a\n", "c # here"] {
+            assert!(!matches(&automaton, part), "{part}");
+        }
+    }
+
+    #[test]
+    fn no_alternative_matches_nothing() {
+        let automaton = compile(&[]).unwrap();
+        assert!(!matches(&automaton, ""));
+        assert!(!matches(&automaton, "a"));
+    }
+
+    #[test]
+    fn what_would_not_fit_is_refused() {
+        assert_eq!(compile(&["[ab]*a[ab]{40}".to_owned()]), Err(TooLarge));
+        assert_eq!(compile(&["((a{100}){100}){100}".to_owned()]), Err(TooLarge));
+        assert_eq!(compile(&["(".repeat(300) + &")".repeat(300)]), Err(TooLarge));
+    }
+
+    #[test]
+    fn automata_meet_in_a_string_that_all_match() {
+        assert!(meet(&[&dfa("a.*"), &dfa(".*b")], &[]));
+        assert!(!meet(&[&dfa("a.*"), &dfa("b.*")], &[]));
+        assert!(meet(&[&dfa("a+")], &[&dfa("aa*b|a{1,3}")]));
+        assert!(!meet(&[&dfa("a{2}")], &[&dfa("a+")]));
+        assert!(!meet(&[&dfa("[a&&b]")], &[]));
+    }
+}

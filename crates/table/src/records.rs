@@ -1,0 +1,603 @@
+//! Views of the table's records. Every accessor is total.
+
+use crate::header::{SectionKind, Table};
+use crate::words::{Fault, NONE, Numbers, Words, to_usize};
+
+pub(crate) const POLICY_WORDS: usize = 8;
+pub(crate) const RULE_WORDS: usize = 16;
+pub(crate) const CONDITION_WORDS: usize = 17;
+pub(crate) const KEY_WORDS: usize = 9;
+pub(crate) const CUSTOMER_WORDS: usize = 6;
+pub(crate) const ENFORCE_FOR_WORDS: usize = 7;
+pub(crate) const JWT_WORDS: usize = 10;
+pub(crate) const PAIR_WORDS: usize = 4;
+pub(crate) const PART_WORDS: usize = 3;
+pub(crate) const HEADER_WORDS: usize = 3;
+
+/// Bits of the first word of the policy record.
+pub(crate) mod policy_flag {
+    pub(crate) const DEFAULT_ALLOW: u32 = 1;
+    pub(crate) const REPORT: u32 = 2;
+    pub(crate) const IDENTITY: u32 = 4;
+    pub(crate) const TAGS: u32 = 8;
+}
+
+/// Bits of a rule's flags.
+pub(crate) mod rule_flag {
+    pub(crate) const DENY: u32 = 1;
+    pub(crate) const REPORT: u32 = 2;
+    pub(crate) const WEBSOCKET: u32 = 4;
+    pub(crate) const LITERAL: u32 = 8;
+    pub(crate) const EXPIRES: u32 = 16;
+}
+
+/// What happens to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It goes out.
+    Allow,
+    /// It is refused.
+    Deny,
+}
+
+/// JWT signature algorithms (RFC 7518 §3.1, RFC 8037).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// Ed25519.
+    EdDsa,
+    /// ECDSA with P-256 and SHA-256.
+    Es256,
+    /// HMAC with SHA-256.
+    Hs256,
+}
+
+impl Algorithm {
+    /// The name in a token's header.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EdDsa => "EdDSA",
+            Self::Es256 => "ES256",
+            Self::Hs256 => "HS256",
+        }
+    }
+
+    pub(crate) const fn number(self) -> u32 {
+        match self {
+            Self::EdDsa => 0,
+            Self::Es256 => 1,
+            Self::Hs256 => 2,
+        }
+    }
+
+    fn from_number(number: u32) -> Result<Self, Fault> {
+        [Self::EdDsa, Self::Es256, Self::Hs256]
+            .into_iter()
+            .find(|algorithm| algorithm.number() == number)
+            .ok_or(Fault("unknown algorithm"))
+    }
+}
+
+impl<'t> Table<'t> {
+    /// The policy's own record.
+    pub fn policy(&self) -> Result<PolicyRecord<'_>, Fault> {
+        Ok(PolicyRecord(self.record(SectionKind::Policy, 0, POLICY_WORDS)?))
+    }
+
+    /// How many rules there are.
+    pub fn rule_count(&self) -> u32 {
+        u32::try_from(Words::new(self.section(SectionKind::Rules)).len() / RULE_WORDS).unwrap_or(u32::MAX)
+    }
+
+    /// A rule by its place in file order.
+    pub fn rule(&self, index: u32) -> Result<Rule<'_>, Fault> {
+        Ok(Rule(self.record(SectionKind::Rules, index, RULE_WORDS)?))
+    }
+
+    /// What the policy knows of a customer.
+    pub fn customer(&self, name: &str) -> Result<Option<Customer<'_>>, Fault> {
+        let records = Words::new(self.section(SectionKind::Customers));
+        let (mut low, mut high) = (0, u32::try_from(records.len() / CUSTOMER_WORDS).unwrap_or(u32::MAX));
+        while low < high {
+            let middle = low.midpoint(high);
+            let customer = Customer(self.record(SectionKind::Customers, middle, CUSTOMER_WORDS)?);
+            match customer.0.text(0)?.cmp(name) {
+                std::cmp::Ordering::Less => low = middle.saturating_add(1),
+                std::cmp::Ordering::Equal => return Ok(Some(customer)),
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many automata there are.
+    pub fn automaton_count(&self) -> u32 {
+        Words::new(self.section(SectionKind::Automata)).at(0).unwrap_or(0)
+    }
+
+    /// The bytes of an automaton: a sparse DFA as `regex-automata` writes it, little-endian.
+    pub fn automaton(&self, index: u32) -> Result<&'t [u8], Fault> {
+        let section = self.section(SectionKind::Automata);
+        let fault = Fault("automaton out of bounds");
+        let directory = Words::new(section);
+        if index >= directory.at(0)? {
+            return Err(fault);
+        }
+        let entry = to_usize(index).checked_mul(2).and_then(|at| at.checked_add(1)).ok_or(fault)?;
+        let start = to_usize(directory.at(entry)?);
+        let length = to_usize(directory.at(entry.saturating_add(1))?);
+        section.get(start..).and_then(|rest| rest.get(..length)).ok_or(fault)
+    }
+
+    fn record(&self, kind: SectionKind, index: u32, size: usize) -> Result<Record<'_>, Fault> {
+        let words = Words::new(self.section(kind)).record(index, size)?;
+        Ok(Record { words, table: self })
+    }
+}
+
+/// A run of words, with the table that it points into.
+#[derive(Clone, Copy, Debug)]
+struct Record<'t> {
+    words: Words<'t>,
+    table: &'t Table<'t>,
+}
+
+impl<'t> Record<'t> {
+    fn pool(self) -> Words<'t> {
+        Words::new(self.table.section(SectionKind::Words))
+    }
+
+    fn word(self, at: usize) -> Result<u32, Fault> {
+        self.words.at(at)
+    }
+
+    fn flag(self, at: usize, flag: u32) -> Result<bool, Fault> {
+        Ok(self.word(at)? & flag != 0)
+    }
+
+    /// The index at `at`, if it is not "none".
+    fn index(self, at: usize) -> Result<Option<u32>, Fault> {
+        Ok(Some(self.word(at)?).filter(|&index| index != NONE))
+    }
+
+    fn text(self, at: usize) -> Result<&'t str, Fault> {
+        self.optional_text(at)?.ok_or(Fault("text missing"))
+    }
+
+    fn optional_text(self, at: usize) -> Result<Option<&'t str>, Fault> {
+        let Some(offset) = self.index(at)? else { return Ok(None) };
+        let length = to_usize(self.word(at.saturating_add(1))?);
+        let text = self.table.section(SectionKind::Text);
+        let bytes =
+            text.get(to_usize(offset)..).and_then(|rest| rest.get(..length)).ok_or(Fault("text out of bounds"))?;
+        std::str::from_utf8(bytes).map(Some).map_err(|_| Fault("text is not UTF-8"))
+    }
+
+    /// What the span at `at` points to.
+    fn span(self, at: usize) -> Result<Self, Fault> {
+        let words = self.pool().slice(to_usize(self.word(at)?), to_usize(self.word(at.saturating_add(1))?))?;
+        Ok(Self { words, ..self })
+    }
+
+    fn texts(self, at: usize) -> Result<Texts<'t>, Fault> {
+        Ok(Texts { record: self.span(at)?, next: 0 })
+    }
+
+    /// Cuts this run into records of `size` words.
+    fn parts(self, size: usize) -> impl Iterator<Item = Result<Self, Fault>> {
+        let count = u32::try_from(self.words.len().checked_div(size).unwrap_or(0)).unwrap_or(0);
+        (0..count).map(move |index| Ok(Self { words: self.words.record(index, size)?, ..self }))
+    }
+}
+
+/// Texts in order.
+#[derive(Clone, Debug)]
+pub struct Texts<'t> {
+    record: Record<'t>,
+    next: usize,
+}
+
+impl Texts<'_> {
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.record.words.len() == 0
+    }
+
+    /// Whether one of them equals `text`. They must be sorted by bytes, as the compiler lays out the names of rules.
+    pub fn contains_sorted(&self, text: &str) -> Result<bool, Fault> {
+        let (mut low, mut high) = (0, self.record.words.len() / 2);
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.record.text(middle.saturating_mul(2))?.cmp(text) {
+                std::cmp::Ordering::Less => low = middle.saturating_add(1),
+                std::cmp::Ordering::Equal => return Ok(true),
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl<'t> Iterator for Texts<'t> {
+    type Item = Result<&'t str, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let at = self.next;
+        (at < self.record.words.len()).then(|| {
+            self.next = at.saturating_add(2);
+            self.record.text(at)
+        })
+    }
+}
+
+/// The policy's own record.
+#[derive(Clone, Copy, Debug)]
+pub struct PolicyRecord<'t>(Record<'t>);
+
+impl<'t> PolicyRecord<'t> {
+    /// Effect where no rule decides.
+    pub fn default_effect(&self) -> Result<Effect, Fault> {
+        Ok(if self.0.flag(0, policy_flag::DEFAULT_ALLOW)? { Effect::Allow } else { Effect::Deny })
+    }
+
+    /// Whether the policy is in report mode.
+    pub fn is_report(&self) -> Result<bool, Fault> {
+        self.0.flag(0, policy_flag::REPORT)
+    }
+
+    /// The path of the outbound parameter that names the customer; `None` where the policy knows no customers.
+    pub fn customer_path(&self) -> Result<Option<Texts<'t>>, Fault> {
+        self.0.flag(0, policy_flag::IDENTITY)?.then(|| self.0.texts(1)).transpose()
+    }
+
+    /// The path of the outbound parameter that holds the customer's tags, where the policy declares them.
+    pub fn tags_path(&self) -> Result<Option<Texts<'t>>, Fault> {
+        self.0.flag(0, policy_flag::TAGS)?.then(|| self.0.texts(3)).transpose()
+    }
+
+    /// Whose requests are enforced although the policy is in report mode; alternatives.
+    pub fn enforce_for(&self) -> Result<impl Iterator<Item = Result<EnforceFor<'t>, Fault>> + use<'t>, Fault> {
+        Ok(self.0.span(5)?.parts(ENFORCE_FOR_WORDS).map(|part| part.map(EnforceFor)))
+    }
+
+    /// How many sets the host index tells apart.
+    pub fn set_count(&self) -> Result<u32, Fault> {
+        self.0.word(7)
+    }
+}
+
+/// One alternative of a rollout; all that it names must hold.
+#[derive(Clone, Copy, Debug)]
+pub struct EnforceFor<'t>(Record<'t>);
+
+impl<'t> EnforceFor<'t> {
+    /// Any of these customers.
+    pub fn customers(&self) -> Result<Option<Dimension<'t>>, Fault> {
+        self.0.flag(0, 1)?.then(|| dimension(self.0, 1)).transpose()
+    }
+
+    /// Any of these tags.
+    pub fn tags(&self) -> Result<Option<Texts<'t>>, Fault> {
+        self.0.flag(0, 2)?.then(|| self.0.texts(4)).transpose()
+    }
+
+    /// Hundredths of a percent of customers.
+    pub fn percent(&self) -> Result<Option<u32>, Fault> {
+        self.0.index(6)
+    }
+}
+
+/// Exact texts and an automaton: alternatives for one value.
+#[derive(Clone, Debug)]
+pub struct Dimension<'t> {
+    /// Exact values, sorted.
+    pub exact: Texts<'t>,
+    /// The automaton of the patterns, if there are any.
+    pub automaton: Option<u32>,
+}
+
+fn dimension(record: Record<'_>, at: usize) -> Result<Dimension<'_>, Fault> {
+    Ok(Dimension { exact: record.texts(at)?, automaton: record.index(at.saturating_add(2))? })
+}
+
+/// A rule.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule<'t>(Record<'t>);
+
+impl<'t> Rule<'t> {
+    /// The id.
+    pub fn id(&self) -> Result<&'t str, Fault> {
+        self.0.text(0)
+    }
+
+    /// What it does where it matches.
+    pub fn effect(&self) -> Result<Effect, Fault> {
+        Ok(if self.0.flag(2, rule_flag::DENY)? { Effect::Deny } else { Effect::Allow })
+    }
+
+    /// Whether the rule is in report mode.
+    pub fn is_report(&self) -> Result<bool, Fault> {
+        self.0.flag(2, rule_flag::REPORT)
+    }
+
+    /// Whether the rule meets WebSocket upgrades.
+    pub fn meets_upgrades(&self) -> Result<bool, Fault> {
+        self.0.flag(2, rule_flag::WEBSOCKET)
+    }
+
+    /// Whether `%2F` and `%25` in a path are taken as they stand.
+    pub fn takes_escapes_literally(&self) -> Result<bool, Fault> {
+        self.0.flag(2, rule_flag::LITERAL)
+    }
+
+    /// Days since 1970-01-01; from that day on the rule does not match.
+    pub fn expires(&self) -> Result<Option<i32>, Fault> {
+        Ok(self.0.flag(2, rule_flag::EXPIRES)?.then_some(self.0.word(3)?.cast_signed()))
+    }
+
+    /// For the refusal's reader.
+    pub fn reason(&self) -> Result<Option<&'t str>, Fault> {
+        self.0.optional_text(4)
+    }
+
+    /// What it matches.
+    pub fn condition(&self) -> Result<Condition<'t>, Fault> {
+        Ok(Condition(self.0.table.record(SectionKind::Conditions, self.0.word(6)?, CONDITION_WORDS)?))
+    }
+
+    /// Where it does not; alternatives.
+    pub fn exceptions(&self) -> Result<impl Iterator<Item = Result<Condition<'t>, Fault>> + use<'t>, Fault> {
+        let (first, count, table) = (self.0.word(7)?, self.0.word(8)?, self.0.table);
+        let end = first.checked_add(count).ok_or(Fault("exceptions out of bounds"))?;
+        Ok((first..end)
+            .map(move |index| Ok(Condition(table.record(SectionKind::Conditions, index, CONDITION_WORDS)?))))
+    }
+
+    /// Names of headers to remove, lower case.
+    pub fn remove(&self) -> Result<Texts<'t>, Fault> {
+        self.0.texts(9)
+    }
+
+    /// Names of headers that hygiene lets through here, lower case.
+    pub fn keep(&self) -> Result<Texts<'t>, Fault> {
+        self.0.texts(11)
+    }
+
+    /// Headers to set.
+    pub fn set(&self) -> Result<impl Iterator<Item = Result<SetHeader<'t>, Fault>> + use<'t>, Fault> {
+        Ok(self.0.span(13)?.parts(PAIR_WORDS).map(|part| part.map(SetHeader)))
+    }
+
+    /// The token to attach.
+    pub fn jwt(&self) -> Result<Option<Jwt<'t>>, Fault> {
+        let Some(start) = self.0.index(15)? else { return Ok(None) };
+        Ok(Some(Jwt(Record { words: self.0.pool().slice(to_usize(start), JWT_WORDS)?, ..self.0 })))
+    }
+}
+
+/// Conditions on a request. An absent dimension is `None`.
+#[derive(Clone, Copy, Debug)]
+pub struct Condition<'t>(Record<'t>);
+
+impl<'t> Condition<'t> {
+    pub(crate) const CUSTOMERS: u32 = 1;
+    pub(crate) const TAGS: u32 = 2;
+    pub(crate) const HOSTS: u32 = 4;
+    pub(crate) const SCHEMES: u32 = 8;
+    pub(crate) const PORTS: u32 = 16;
+    pub(crate) const METHODS: u32 = 32;
+    pub(crate) const PATHS: u32 = 64;
+
+    /// Customers.
+    pub fn customers(&self) -> Result<Option<Dimension<'t>>, Fault> {
+        self.has(Self::CUSTOMERS)?.then(|| dimension(self.0, 1)).transpose()
+    }
+
+    /// Tags.
+    pub fn tags(&self) -> Result<Option<Texts<'t>>, Fault> {
+        self.has(Self::TAGS)?.then(|| self.0.texts(4)).transpose()
+    }
+
+    /// Hosts: numbers of sets in the host index, and the automaton of the patterns.
+    pub fn hosts(&self) -> Result<Option<(Numbers<'t>, Option<u32>)>, Fault> {
+        self.has(Self::HOSTS)?.then(|| Ok((self.0.span(6)?.words.numbers(), self.0.index(8)?))).transpose()
+    }
+
+    /// Schemes: whether http and whether https.
+    pub fn schemes(&self) -> Result<Option<(bool, bool)>, Fault> {
+        self.has(Self::SCHEMES)?.then(|| Ok((self.0.flag(9, 1)?, self.0.flag(9, 2)?))).transpose()
+    }
+
+    /// Ports.
+    pub fn ports(&self) -> Result<Option<Numbers<'t>>, Fault> {
+        self.has(Self::PORTS)?.then(|| Ok(self.0.span(10)?.words.numbers())).transpose()
+    }
+
+    /// Methods, upper case.
+    pub fn methods(&self) -> Result<Option<Texts<'t>>, Fault> {
+        self.has(Self::METHODS)?.then(|| self.0.texts(12)).transpose()
+    }
+
+    /// The automaton of the path patterns.
+    pub fn paths(&self) -> Result<Option<u32>, Fault> {
+        if self.has(Self::PATHS)? {
+            Ok(Some(self.0.index(14)?.ok_or(Fault("paths without an automaton"))?))
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Header conditions, each a dimension of its own.
+    pub fn headers(&self) -> Result<impl Iterator<Item = Result<HeaderCondition<'t>, Fault>> + use<'t>, Fault> {
+        Ok(self.0.span(15)?.parts(HEADER_WORDS).map(|part| {
+            let part = part?;
+            Ok(HeaderCondition { name: part.text(0)?, automaton: part.word(2)? })
+        }))
+    }
+
+    fn has(&self, dimension: u32) -> Result<bool, Fault> {
+        self.0.flag(0, dimension)
+    }
+}
+
+/// A condition on a header's value.
+#[derive(Clone, Copy, Debug)]
+pub struct HeaderCondition<'t> {
+    /// Lower-case name.
+    pub name: &'t str,
+    /// The automaton of its patterns.
+    pub automaton: u32,
+}
+
+/// A header to set.
+#[derive(Clone, Copy, Debug)]
+pub struct SetHeader<'t>(Record<'t>);
+
+impl<'t> SetHeader<'t> {
+    /// Lower-case name.
+    pub fn name(&self) -> Result<&'t str, Fault> {
+        self.0.text(0)
+    }
+
+    /// The value.
+    pub fn value(&self) -> Result<Template<'t>, Fault> {
+        Ok(Template(self.0.span(2)?))
+    }
+}
+
+/// A value with places to fill in.
+#[derive(Clone, Copy, Debug)]
+pub struct Template<'t>(Record<'t>);
+
+/// A piece of a [`Template`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TemplatePart<'t> {
+    /// The customer's name.
+    Customer,
+    /// Text as it stands.
+    Literal(&'t str),
+    /// A Worker secret.
+    Secret(&'t str),
+    /// A customer's variable.
+    Var(&'t str),
+}
+
+impl<'t> Template<'t> {
+    /// Whether a secret goes into the value.
+    pub fn uses_secret(&self) -> Result<bool, Fault> {
+        for part in self.parts() {
+            if matches!(part?, TemplatePart::Secret(_)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The pieces in order.
+    pub fn parts(&self) -> impl Iterator<Item = Result<TemplatePart<'t>, Fault>> + use<'t> {
+        self.0.parts(PART_WORDS).map(|part| {
+            let part = part?;
+            Ok(match part.word(0)? {
+                0 => TemplatePart::Literal(part.text(1)?),
+                1 => TemplatePart::Customer,
+                2 => TemplatePart::Var(part.text(1)?),
+                3 => TemplatePart::Secret(part.text(1)?),
+                _ => return Err(Fault("unknown template part")),
+            })
+        })
+    }
+}
+
+/// A token to attach.
+#[derive(Clone, Copy, Debug)]
+pub struct Jwt<'t>(Record<'t>);
+
+/// A claim: name and value.
+pub type Claim<'t> = (&'t str, Template<'t>);
+
+impl<'t> Jwt<'t> {
+    /// The key that signs it.
+    pub fn key(&self) -> Result<Key<'t>, Fault> {
+        Ok(Key(self.0.table.record(SectionKind::Keys, self.0.word(0)?, KEY_WORDS)?))
+    }
+
+    /// The `aud` claim.
+    pub fn audience(&self) -> Result<&'t str, Fault> {
+        self.0.text(1)
+    }
+
+    /// Lifetime in seconds.
+    pub fn ttl(&self) -> Result<u32, Fault> {
+        self.0.word(3)
+    }
+
+    /// Lower-case name of the header that carries it.
+    pub fn header(&self) -> Result<&'t str, Fault> {
+        self.0.text(4)
+    }
+
+    /// What stands before it; nothing if empty.
+    pub fn scheme(&self) -> Result<&'t str, Fault> {
+        self.0.text(6)
+    }
+
+    /// Private claims by name.
+    pub fn claims(&self) -> Result<impl Iterator<Item = Result<Claim<'t>, Fault>> + use<'t>, Fault> {
+        Ok(self.0.span(8)?.parts(PAIR_WORDS).map(|part| {
+            let pair = SetHeader(part?);
+            Ok((pair.name()?, pair.value()?))
+        }))
+    }
+}
+
+/// A signing key's description.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'t>(Record<'t>);
+
+impl<'t> Key<'t> {
+    /// The key's id in the policy.
+    pub fn id(&self) -> Result<&'t str, Fault> {
+        self.0.text(0)
+    }
+
+    /// Signature algorithm.
+    pub fn alg(&self) -> Result<Algorithm, Fault> {
+        Algorithm::from_number(self.0.word(2)?)
+    }
+
+    /// Name of the Worker secret that holds the key.
+    pub fn secret(&self) -> Result<&'t str, Fault> {
+        self.0.text(3)
+    }
+
+    /// Key id in the token's header.
+    pub fn kid(&self) -> Result<&'t str, Fault> {
+        self.0.text(5)
+    }
+
+    /// The `iss` claim.
+    pub fn issuer(&self) -> Result<Option<&'t str>, Fault> {
+        self.0.optional_text(7)
+    }
+}
+
+/// What the policy knows of a customer.
+#[derive(Clone, Copy, Debug)]
+pub struct Customer<'t>(Record<'t>);
+
+impl<'t> Customer<'t> {
+    /// Tags, sorted.
+    pub fn tags(&self) -> Result<Texts<'t>, Fault> {
+        self.0.texts(2)
+    }
+
+    /// The value of a variable.
+    pub fn var(&self, name: &str) -> Result<Option<&'t str>, Fault> {
+        for pair in self.0.span(4)?.parts(PAIR_WORDS) {
+            let pair = pair?;
+            if pair.text(0)? == name {
+                return Ok(Some(pair.text(2)?));
+            }
+        }
+        Ok(None)
+    }
+}
