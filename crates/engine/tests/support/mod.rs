@@ -1,0 +1,94 @@
+//! Policies written in place, and requests to put to them.
+
+use tidegate_engine::{Judgement, Policy, RequestView, Secrets, Target};
+
+/// Compiles a policy; its head is filled in where a test does not care.
+pub fn table(text: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.toml");
+    let head = ["policy = 1", "default = \"deny\"", "identity = \"none\""]
+        .into_iter()
+        .filter(|line| {
+            let key = line.split(' ').next().unwrap();
+            !text.lines().map(str::trim_start).any(|own| own.starts_with(&format!("{key} ")) || own == format!("[{key}]"))
+        })
+        .collect::<Vec<_>>()
+        .join("\n");
+    std::fs::write(&path, format!("{head}\n{text}")).unwrap();
+    let compilation = tidegate_compiler::compile(&path);
+    match compilation.output {
+        Some(output) => output.table,
+        None => panic!("the test's policy does not compile: {:#?}", compilation.diagnostics),
+    }
+}
+
+/// 2026-11-22T12:00:00Z.
+pub const NOW: i64 = 1_795_348_800;
+
+/// A request as a test writes it.
+#[derive(Clone)]
+pub struct Request<'a> {
+    pub method: &'a str,
+    pub url: &'a str,
+    pub headers: Vec<(String, String)>,
+    pub customer: Option<&'a str>,
+    pub tags: Option<Vec<String>>,
+    pub now: i64,
+}
+
+pub fn get(url: &str) -> Request<'_> {
+    Request { method: "GET", url, headers: Vec::new(), customer: Some("acme"), tags: Some(Vec::new()), now: NOW }
+}
+
+impl Request<'_> {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn tags(self, tags: &[&str]) -> Self {
+        Self { tags: Some(tags.iter().map(|&tag| tag.to_owned()).collect()), ..self }
+    }
+
+    pub fn judge<'p>(&self, policy: &'p Policy<'_>) -> Judgement<'p> {
+        self.judge_with(policy, &Placeholders)
+    }
+
+    pub fn judge_with<'p>(&self, policy: &'p Policy<'_>, secrets: &dyn Secrets) -> Judgement<'p> {
+        let target = Target::parse(self.url);
+        policy.judge(&self.view(&target), &mut policy.scratch(), secrets)
+    }
+
+    pub fn view<'r>(&'r self, target: &'r Result<Target, tidegate_engine::InvalidTarget>) -> RequestView<'r> {
+        RequestView {
+            method: self.method,
+            target: target.as_ref().map_err(|error| *error),
+            headers: &self.headers,
+            customer: self.customer,
+            tags: self.tags.as_deref(),
+            now: self.now,
+        }
+    }
+}
+
+/// `effect reason rule,rule`, as tests compare it.
+pub fn said(judgement: &Judgement<'_>) -> String {
+    let rules: Vec<_> = judgement.rules.iter().map(|rule| rule.id).collect();
+    format!("{} {} {}", judgement.effect.as_str(), judgement.reason.as_str(), rules.join(",")).trim_end().to_owned()
+}
+
+pub struct Placeholders;
+
+impl Secrets for Placeholders {
+    fn secret(&self, name: &str) -> Option<String> {
+        Some(format!("<secret:{name}>"))
+    }
+}
+
+pub struct NoSecrets;
+
+impl Secrets for NoSecrets {
+    fn secret(&self, _: &str) -> Option<String> {
+        None
+    }
+}
