@@ -17,7 +17,7 @@ use crate::checked::{Algorithm, Effect, Mode, Scheme};
 use crate::diagnostic::Diagnostic;
 use crate::source::{FileId, Span, Spanned, Text};
 
-pub(crate) use suggest::did_you_mean;
+pub(crate) use suggest::{did_you_mean, one_of};
 
 /// Whether a file is the policy itself or one that it extends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +28,11 @@ pub(crate) enum Role {
     Root,
 }
 
-/// A key's value, with the places of both.
+/// A key's value and the place of the key.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry<T> {
     /// The key.
     pub(crate) key: Span,
-    /// The whole value.
-    pub(crate) span: Span,
     /// The value.
     pub(crate) value: T,
 }

@@ -147,7 +147,7 @@ fn enforce_for(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<Entry<Vec<Enf
         let percent = table.pair(reader, "percent").and_then(|pair| percent(reader, &pair));
         entries.push(EnforceForEntry { tags, customers, percent });
     }
-    Some(reader.entry(pair, entries))
+    Some(Reader::entry(pair, entries))
 }
 
 /// A percentage with at most two decimals, in hundredths.
@@ -185,24 +185,26 @@ fn named<T>(
     reader: &mut Reader<'_>,
     root: &Table<'_>,
     key: &'static str,
-    read: impl Fn(&mut Reader<'_>, Pair<'_>) -> Option<T>,
+    read: impl Fn(&mut Reader<'_>, Pair<'_>) -> T,
 ) -> Vec<T> {
     let Some(pair) = root.pair(reader, key) else { return Vec::new() };
     let Some(table) = reader.open_table(&pair, key) else { return Vec::new() };
-    table.pairs(reader).into_iter().filter_map(|pair| read(reader, pair)).collect()
+    table.pairs(reader).into_iter().map(|pair| read(reader, pair)).collect()
 }
 
-fn customer(reader: &mut Reader<'_>, pair: Pair<'_>) -> Option<CustomerEntry> {
-    let table = reader.table(&pair, "a customer", CUSTOMER)?;
+fn customer(reader: &mut Reader<'_>, pair: Pair<'_>) -> CustomerEntry {
+    let Some(table) = reader.table(&pair, "a customer", CUSTOMER) else {
+        return CustomerEntry { name: pair.key, tags: None, vars: Vec::new() };
+    };
     let tags = table.pair(reader, "tags").and_then(|pair| reader.strings(&pair));
     let vars = table.pair(reader, "vars").and_then(|pair| reader.string_table(&pair, "`vars`")).unwrap_or_default();
-    Some(CustomerEntry { name: pair.key, tags, vars })
+    CustomerEntry { name: pair.key, tags, vars }
 }
 
-fn list(reader: &mut Reader<'_>, pair: Pair<'_>) -> Option<ListEntry> {
+fn list(reader: &mut Reader<'_>, pair: Pair<'_>) -> ListEntry {
     // A list that is declared badly is still declared: rules that name it are not wrong for it.
     let Some(table) = reader.table(&pair, "a list", LIST) else {
-        return Some(ListEntry { id: pair.key, file: None, format: None, skip: None });
+        return ListEntry { id: pair.key, file: None, format: None, skip: None };
     };
     let file = reader.required(&table, "file", "name the file, relative to this one: `file = \"lists/malware.txt\"`");
     let file = file.and_then(|pair| reader.string(&pair));
@@ -210,12 +212,12 @@ fn list(reader: &mut Reader<'_>, pair: Pair<'_>) -> Option<ListEntry> {
         reader.required(&table, "format", "say how the file is written: `format = \"domains\"` or `\"hosts\"`");
     let format = format.and_then(|pair| reader.choice(&pair, FORMATS));
     let skip = table.pair(reader, "skip").and_then(|pair| reader.strings(&pair));
-    Some(ListEntry { id: pair.key, file, format, skip })
+    ListEntry { id: pair.key, file, format, skip }
 }
 
-fn key(reader: &mut Reader<'_>, pair: Pair<'_>) -> Option<KeyEntry> {
+fn key(reader: &mut Reader<'_>, pair: Pair<'_>) -> KeyEntry {
     let Some(table) = reader.table(&pair, "a key", KEY) else {
-        return Some(KeyEntry { id: pair.key, alg: None, secret: None, kid: None, issuer: None });
+        return KeyEntry { id: pair.key, alg: None, secret: None, kid: None, issuer: None };
     };
     let alg = reader.required(&table, "alg", "say how it signs: `alg = \"ES256\"`");
     let alg = alg.and_then(|pair| reader.choice(&pair, ALGORITHMS)).map(|it| it.value);
@@ -225,7 +227,7 @@ fn key(reader: &mut Reader<'_>, pair: Pair<'_>) -> Option<KeyEntry> {
     let kid = reader.required(&table, "kid", "name the key for those who verify: `kid = \"2026-11\"`");
     let kid = kid.and_then(|pair| reader.string(&pair));
     let issuer = table.pair(reader, "issuer").and_then(|pair| reader.string(&pair));
-    Some(KeyEntry { id: pair.key, alg, secret, kid, issuer })
+    KeyEntry { id: pair.key, alg, secret, kid, issuer }
 }
 
 fn rules(reader: &mut Reader<'_>, root: &Table<'_>) -> Vec<super::RuleEntry> {

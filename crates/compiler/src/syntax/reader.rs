@@ -107,7 +107,7 @@ impl Reader<'_> {
     pub(super) fn strings(&mut self, pair: &Pair<'_>) -> Option<Texts> {
         let items = self.items(pair, "an array of strings")?;
         let texts: Vec<Text> = items.iter().filter_map(|item| self.string(item)).collect();
-        self.entry_of(pair, texts)
+        Self::entry_of(pair, texts)
     }
 
     /// A string, or an array of strings that is not empty.
@@ -115,7 +115,7 @@ impl Reader<'_> {
         match pair.value.get_ref() {
             DeValue::String(_) => {
                 let text = self.string(pair)?;
-                self.entry_of(pair, vec![text])
+                Self::entry_of(pair, vec![text])
             }
             DeValue::Array(_) => self.strings(pair),
             _ => {
@@ -202,13 +202,13 @@ impl Reader<'_> {
         Span { file: self.file, start: span.start, end: span.end }
     }
 
-    pub(super) fn entry<T>(&self, pair: &Pair<'_>, value: T) -> Entry<T> {
-        Entry { key: pair.key.span, span: self.span(pair.value), value }
+    pub(super) fn entry<T>(pair: &Pair<'_>, value: T) -> Entry<T> {
+        Entry { key: pair.key.span, value }
     }
 
     /// Several strings, unless all of them were faulty.
-    fn entry_of(&self, pair: &Pair<'_>, texts: Vec<Text>) -> Option<Texts> {
-        (!texts.is_empty()).then(|| self.entry(pair, texts))
+    fn entry_of(pair: &Pair<'_>, texts: Vec<Text>) -> Option<Texts> {
+        (!texts.is_empty()).then(|| Self::entry(pair, texts))
     }
 
     fn known_keys(&mut self, table: &Table<'_>, keys: &[&str]) {

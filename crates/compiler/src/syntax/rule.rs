@@ -152,7 +152,7 @@ fn schemes(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<Entry<Vec<Spanned
         }
         schemes.extend(reader.choice(&item, &[("http", Scheme::Http), ("https", Scheme::Https)]));
     }
-    (!schemes.is_empty()).then(|| reader.entry(pair, schemes))
+    (!schemes.is_empty()).then(|| Reader::entry(pair, schemes))
 }
 
 fn ports(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<Vec<u16>> {
@@ -195,7 +195,7 @@ fn jwt(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<Entry<JwtEntry>> {
     let scheme = table.pair(reader, "scheme").and_then(|pair| reader.string(&pair));
     let claims =
         table.pair(reader, "claims").and_then(|pair| reader.string_table(&pair, "`claims`")).unwrap_or_default();
-    Some(reader.entry(pair, JwtEntry { key, audience, ttl, header, scheme, claims }))
+    Some(Reader::entry(pair, JwtEntry { key, audience, ttl, header, scheme, claims }))
 }
 
 /// A date without a time, as days since 1970-01-01.
