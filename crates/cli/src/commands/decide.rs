@@ -1,0 +1,227 @@
+//! `tidegate decide`: what a policy says about requests.
+
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use serde::Serialize;
+use serde_json::Value;
+use tidegate_engine::{Effect, Header, Policy, Scratch};
+
+use crate::cli::Format;
+use crate::decision::Decision;
+use crate::instant::{self, Seconds};
+use crate::lines::{Line, Lines};
+use crate::outcome::{Failure, Outcome};
+use crate::request::{Request, RequestLine, join, parse_header};
+use crate::terminal::Terminal;
+use crate::{files, json, load};
+
+/// Ask a policy about one request, or about many
+///
+/// The policy is compiled, and the compiled table answers, as it would in the Worker. One request is given as METHOD and
+/// URL; many as a file with one JSON object a line, answered by one JSON object a line in the same order. A policy with errors
+/// exits 1.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = REQUEST_LINES)]
+pub(crate) struct Args {
+    /// The policy.
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+
+    /// Requests, one JSON object a line; `-` is stdin.
+    #[arg(long, value_name = "IN.jsonl", conflicts_with_all = ["method", "url", "customer", "tags", "headers", "vars"])]
+    requests: Option<PathBuf>,
+
+    /// The customer who asks.
+    #[arg(long, value_name = "NAME")]
+    customer: Option<String>,
+
+    /// One of the customer's tags; may be repeated.
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+
+    /// One of the customer's variables; ignored, as long as policies cannot declare any.
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = parse_var)]
+    vars: Vec<(String, String)>,
+
+    /// A header of the request; may be repeated.
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
+    headers: Vec<Header>,
+
+    /// When it is: `YYYY-MM-DD` or `YYYY-MM-DDThh:mm:ssZ`; now by default.
+    #[arg(long, value_name = "DATE", value_parser = instant::parse, allow_hyphen_values = true)]
+    at: Option<Seconds>,
+
+    /// Exit 1 unless this is what happens, to every request.
+    #[arg(long, value_enum)]
+    expect: Option<ExpectedEffect>,
+
+    /// What answers.
+    #[arg(long, value_enum, default_value = "table")]
+    engine: Engine,
+
+    /// The request's method.
+    #[arg(required_unless_present = "requests")]
+    method: Option<String>,
+
+    /// The request's URL.
+    #[arg(required_unless_present = "requests")]
+    url: Option<String>,
+}
+
+const REQUEST_LINES: &str = r#"Request lines:
+  {"id":"1","method":"GET","url":"https://api.example/","customer":"acme","tags":["paid"],"headers":{"k":"v"}}
+
+  Only "url" is required. Without "customer", or without "tags" where the policy declares them, the request names nobody.
+  A line that cannot be read is answered by {"id":null,"error":"…"}, and the command exits 3 at the end."#;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ExpectedEffect {
+    Allow,
+    Deny,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// The compiled table, as in the Worker.
+    Table,
+    /// The reference interpreter (not yet).
+    Reference,
+}
+
+fn parse_var(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not `NAME=VALUE`"))?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+pub(crate) fn run(args: &Args, format: Option<Format>, terminal: &mut Terminal) -> Result<Outcome, Failure> {
+    if args.engine == Engine::Reference {
+        return Err(Failure::new(
+            "`--engine reference` is not built yet",
+            "leave it out: the compiled table answers, as it does in the Worker",
+        ));
+    }
+    let output = load::compile(&args.policy, terminal)?;
+    let policy = load::policy(&output.table)?;
+    let mut judge = Judge {
+        scratch: policy.scratch(),
+        policy: &policy,
+        now: args.at.unwrap_or_else(instant::now),
+        expect: args.expect.map(|expected| match expected {
+            ExpectedEffect::Allow => Effect::Allow,
+            ExpectedEffect::Deny => Effect::Deny,
+        }),
+        missed: 0,
+    };
+    match &args.requests {
+        Some(path) => judge.many(path, format.unwrap_or(Format::Json), terminal),
+        None => judge.one(&args.request(), format.unwrap_or(Format::Human), terminal),
+    }
+}
+
+impl Args {
+    fn request(&self) -> Request {
+        Request {
+            // The parser holds that both are here where `--requests` is not.
+            method: self.method.clone().unwrap_or_default(),
+            url: self.url.clone().unwrap_or_default(),
+            customer: self.customer.clone(),
+            // Who names a customer and no tag says that it has none.
+            tags: (self.customer.is_some() || !self.tags.is_empty()).then(|| self.tags.clone()),
+            headers: join(self.headers.clone()),
+        }
+    }
+}
+
+/// A policy, ready to answer.
+struct Judge<'p, 't> {
+    policy: &'p Policy<'t>,
+    scratch: Scratch,
+    now: Seconds,
+    expect: Option<Effect>,
+    /// How many answers were not the expected one.
+    missed: usize,
+}
+
+/// What stands in the place of an answer.
+#[derive(Debug, Serialize)]
+struct Unreadable<'e> {
+    id: (),
+    error: &'e str,
+}
+
+impl Judge<'_, '_> {
+    fn one(&mut self, request: &Request, format: Format, terminal: &mut Terminal) -> Result<Outcome, Failure> {
+        self.answer(&Value::Null, request, terminal, |decision, terminal| match format {
+            Format::Json => json::write_line(terminal.data(), decision),
+            Format::Human => terminal.line(decision.text(request)),
+        })?;
+        if self.missed == 0 {
+            return Ok(Outcome::Fine);
+        }
+        terminal.note(format!("expected {}", self.expect.map_or("", Effect::as_str)));
+        Ok(Outcome::Found)
+    }
+
+    fn many(&mut self, path: &Path, format: Format, terminal: &mut Terminal) -> Result<Outcome, Failure> {
+        let input: Box<dyn Read> =
+            if path == Path::new("-") { Box::new(io::stdin().lock()) } else { Box::new(files::open(path)?) };
+        let mut lines = Lines::new(BufReader::with_capacity(64 * 1024, input));
+        let (mut answered, mut unreadable) = (0_usize, 0_usize);
+        while let Some(line) = lines.next().map_err(|error| files::read_error(path, error))? {
+            let parsed = match line {
+                Line::Bytes(bytes) => RequestLine::parse(bytes),
+                Line::TooLong => Err("the line is longer than 4 MiB".to_owned()),
+            };
+            match parsed {
+                Ok(RequestLine { id, request }) => {
+                    answered += 1;
+                    self.answer(&id, &request, terminal, |decision, terminal| match format {
+                        Format::Json => json::write_line(terminal.data(), decision),
+                        Format::Human => terminal.line(decision.headline(&request)),
+                    })?;
+                }
+                Err(error) => {
+                    unreadable += 1;
+                    match format {
+                        Format::Json => json::write_line(terminal.data(), &Unreadable { id: (), error: &error })?,
+                        Format::Human => terminal.line(format!("error {error}"))?,
+                    }
+                }
+            }
+            // Whoever asks one request at a time waits for its answer before asking the next.
+            if !lines.is_ready() {
+                terminal.flush()?;
+            }
+            if terminal.is_closed() {
+                break;
+            }
+        }
+        if self.missed > 0 {
+            let expected = self.expect.map_or("", Effect::as_str);
+            terminal.note(format!("{} of {answered} decisions are not `{expected}`", self.missed));
+        }
+        if unreadable > 0 {
+            return Err(Failure::new(
+                format!("{unreadable} of {} lines in `{}` cannot be read", answered + unreadable, path.display()),
+                "the answers say why, each in its line's place",
+            ));
+        }
+        Ok(if self.missed > 0 { Outcome::Found } else { Outcome::Fine })
+    }
+
+    fn answer<T>(
+        &mut self,
+        id: &Value,
+        request: &Request,
+        terminal: &mut Terminal,
+        write: impl FnOnce(&Decision<'_>, &mut Terminal) -> T,
+    ) -> T {
+        let judged = request.judge(self.policy, &mut self.scratch, self.now);
+        if self.expect.is_some_and(|expected| expected != judged.judgement.effect) {
+            self.missed += 1;
+        }
+        write(&Decision::new(id, self.policy, &judged), terminal)
+    }
+}

@@ -1,0 +1,42 @@
+//! One file a command.
+
+pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod compile;
+pub(crate) mod decide;
+pub(crate) mod init;
+pub(crate) mod inspect;
+pub(crate) mod keys;
+pub(crate) mod not_yet;
+pub(crate) mod test;
+
+use crate::cli::{Cli, Command, Format};
+use crate::outcome::{Failure, Outcome};
+use crate::terminal::Terminal;
+
+/// Does what the arguments ask.
+pub(crate) fn run(cli: Cli, terminal: &mut Terminal) -> Result<Outcome, Failure> {
+    let format = cli.format.unwrap_or(Format::Human);
+    match cli.command {
+        Command::Init(args) => init::run(&args, format, terminal),
+        Command::Check(args) => check::run(&args, format, terminal),
+        Command::Compile(args) => compile::run(&args, format, terminal),
+        Command::Build(args) => build::run(&args, format, terminal),
+        Command::Inspect(args) => inspect::run(&args, format, terminal),
+        // Many requests are asked by programs: their answers are JSON unless people say that they are people.
+        Command::Decide(args) => decide::run(&args, cli.format, terminal),
+        Command::Test(args) => test::run(&args, format, terminal),
+        Command::Keys(args) => keys::run(&args, format, terminal),
+        Command::Explain(_) => not_yet::run("explain"),
+        Command::Diff(_) => not_yet::run("diff"),
+        Command::Reach(_) => not_yet::run("reach"),
+        Command::Replay(_) => not_yet::run("replay"),
+        Command::Suggest(_) => not_yet::run("suggest"),
+        Command::Import(_) => not_yet::run("import"),
+        Command::Fmt(_) => not_yet::run("fmt"),
+        Command::Schema(_) => not_yet::run("schema"),
+        Command::Completions(_) => not_yet::run("completions"),
+        Command::Dev(_) => not_yet::run("dev"),
+        Command::Doctor(_) => not_yet::run("doctor"),
+    }
+}

@@ -1,0 +1,87 @@
+//! Points in time as operators write them.
+
+use toml::value::{Date, Datetime, Offset, Time};
+
+/// Seconds since 1970-01-01T00:00:00Z.
+pub(crate) type Seconds = i64;
+
+/// What `--at` takes.
+pub(crate) const FORM: &str = "`YYYY-MM-DD` or `YYYY-MM-DDThh:mm:ssZ`";
+
+/// Reads an instant; a date alone is its first second in UTC.
+pub(crate) fn parse(text: &str) -> Result<Seconds, String> {
+    // TOML's own dates take a space for the `T`, offsets and fractions; the contract knows two forms.
+    let form = text.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
+    if !form.clone().eq(*b"0000-00-00") && !form.eq(*b"0000-00-00T00:00:00Z") {
+        return Err(format!("`{text}` is not a point in time; write {FORM}"));
+    }
+    text.parse()
+        .ok()
+        .and_then(|datetime| from_toml(&datetime))
+        .ok_or_else(|| format!("`{text}` is not in the calendar"))
+}
+
+/// The instant of a TOML date, or of a date and time with offset `Z`; `None` for the other kinds of date.
+pub(crate) fn from_toml(datetime: &Datetime) -> Option<Seconds> {
+    let days = days_since_1970(datetime.date?);
+    match (datetime.time, datetime.offset) {
+        (None, None) => Some(days * 86_400),
+        (Some(Time { hour, minute, second, .. }), Some(Offset::Z)) => {
+            let second = i64::from(second.unwrap_or(0));
+            Some(days * 86_400 + i64::from(hour) * 3600 + i64::from(minute) * 60 + second)
+        }
+        _ => None,
+    }
+}
+
+/// The instant that it is.
+pub(crate) fn now() -> Seconds {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// Days in the proleptic Gregorian calendar, counted in eras of 400 years that begin in March, so that the leap day comes
+/// last (Howard Hinnant, "chrono-compatible low-level date algorithms").
+fn days_since_1970(date: Date) -> i64 {
+    let (month, day) = (i64::from(date.month), i64::from(date.day));
+    let year = i64::from(date.year) - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_are_read() {
+        assert_eq!(parse("1970-01-01"), Ok(0));
+        assert_eq!(parse("2000-03-01"), Ok(951_868_800));
+        assert_eq!(parse("2024-02-29"), Ok(1_709_164_800));
+        assert_eq!(parse("2026-11-22T00:55:40Z"), Ok(1_795_308_940));
+        assert_eq!(parse("1969-12-31T23:59:59Z"), Ok(-1));
+    }
+
+    #[test]
+    fn nothing_else_is() {
+        for text in [
+            "",
+            "now",
+            "2026-1-1",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T00:00:00",
+            "2026-01-01 00:00:00Z",
+            "2026-01-01t00:00:00z",
+            "2026-01-01T00:00:00.5Z",
+            "2026-01-01T00:00:00+01:00",
+            "1795308940",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! From a policy file to a table, with findings shown on the way.
+
+use std::path::Path;
+
+use tidegate_compiler::Output;
+use tidegate_compiler::diagnostic::Severity;
+use tidegate_engine::Policy;
+
+use crate::outcome::{Failure, Outcome};
+use crate::render;
+use crate::terminal::Terminal;
+
+/// Compiles a policy for a command that needs its table. Findings, warnings too, go to stderr; errors end the command.
+pub(crate) fn compile(path: &Path, terminal: &mut Terminal) -> Result<Output, Failure> {
+    let compilation = tidegate_compiler::compile(path);
+    for block in render::diagnostics(&compilation.sources, &compilation.diagnostics) {
+        terminal.styled(&format!("{block}\n"));
+    }
+    let errors = compilation.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+    compilation.output.ok_or_else(|| Failure {
+        outcome: Outcome::Found,
+        message: format!("`{}` does not compile: {}", path.display(), render::counted(errors, "error")),
+        help: None,
+    })
+}
+
+/// Loads a table, as the Worker would.
+pub(crate) fn policy(table: &[u8]) -> Result<Policy<'_>, Failure> {
+    Policy::from_bytes(table).map_err(|error| {
+        Failure::new(format!("the table does not load: {error}"), "this is a fault of Tidegate; please report it")
+    })
+}
+
+/// The digest of a table that was just compiled.
+pub(crate) fn digest(table: &[u8]) -> Result<String, Failure> {
+    Ok(policy(table)?.digest().to_owned())
+}

@@ -1,0 +1,257 @@
+//! Requests as they are asked on the command line: from flags, from a JSON line, from a test case.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use tidegate_engine::{
+    Header, InvalidTarget, Judgement, Policy, RequestView, Scratch, Secrets, Target, parse_tag_list,
+};
+
+use crate::instant::Seconds;
+
+/// A request, with what the outbound parameters would say about its tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// The method, in any case.
+    pub(crate) method: String,
+    /// The URL as received.
+    pub(crate) url: String,
+    /// The customer, if the parameters name one.
+    pub(crate) customer: Option<String>,
+    /// The customer's tags; `None` where the parameters hold none or something else in their place.
+    pub(crate) tags: Option<Vec<String>>,
+    /// The headers as received, each name once (see [`join`]).
+    pub(crate) headers: Vec<Header>,
+}
+
+/// A judged request.
+#[derive(Debug)]
+pub(crate) struct Judged<'p> {
+    /// The answer.
+    pub(crate) judgement: Judgement<'p>,
+    /// The canonical URL, if there is one.
+    pub(crate) target: Result<Target, InvalidTarget>,
+}
+
+impl Request {
+    /// Asks the policy, as the Worker would.
+    pub(crate) fn judge<'p>(&self, policy: &'p Policy<'_>, scratch: &mut Scratch, now: Seconds) -> Judged<'p> {
+        let target = Target::parse(&self.url);
+        let view = RequestView {
+            method: &self.method,
+            target: target.as_ref().map_err(|invalid| *invalid),
+            headers: &self.headers,
+            customer: self.customer.as_deref(),
+            tags: self.tags.as_deref(),
+            now,
+        };
+        Judged { judgement: policy.judge(&view, scratch, &Placeholders), target }
+    }
+}
+
+/// Stands in for the Worker's secrets: decisions are shown, and secrets never are.
+#[derive(Clone, Copy, Debug)]
+struct Placeholders;
+
+impl Secrets for Placeholders {
+    fn secret(&self, name: &str) -> Option<String> {
+        Some(format!("<secret:{name}>"))
+    }
+}
+
+/// A request and the name that its asker has for it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RequestLine {
+    /// Comes back with the answer.
+    pub(crate) id: Value,
+    /// The request.
+    pub(crate) request: Request,
+}
+
+/// The line's object. Its keys are the contract; an unknown one is an error, for a misspelt `customer` would be no customer.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LineObject {
+    #[serde(default)]
+    id: Value,
+    #[serde(default = "get")]
+    method: String,
+    url: String,
+    #[serde(default)]
+    customer: Value,
+    #[serde(default)]
+    tags: Value,
+    // Policies that take variables from the parameters cannot be written yet; as undeclared tags are, these are ignored.
+    #[serde(default, rename = "vars")]
+    _vars: Value,
+    #[serde(default)]
+    headers: Headers,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+impl RequestLine {
+    /// Reads one line.
+    ///
+    /// `customer` and `tags` stand for outbound parameters, which can hold anything: what is no customer and no tags to
+    /// the Worker is none here, and the policy answers.
+    pub(crate) fn parse(line: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(line).map_err(|error| format!("the line is not UTF-8: {error}"))?;
+        if !text.trim_start().starts_with('{') {
+            return Err("the line is not a JSON object".to_owned());
+        }
+        let object: LineObject = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let customer = match object.customer {
+            Value::String(name) => Some(name),
+            _ => None,
+        };
+        Ok(Self {
+            id: object.id,
+            request: Request {
+                method: object.method,
+                url: object.url,
+                customer,
+                tags: tags(&object.tags),
+                headers: join(object.headers.0),
+            },
+        })
+    }
+}
+
+/// Tags as the outbound parameters may give them: an array of strings, or one comma-separated string.
+fn tags(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::String(text) => Some(parse_tag_list(text)),
+        Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    }
+}
+
+/// Headers of a JSON object, in order, names that come twice kept twice.
+#[derive(Debug, Default)]
+struct Headers(Vec<Header>);
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Headers;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object of header names and values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
+                let mut headers = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, String>()? {
+                    headers.push(checked_header(name, value).map_err(serde::de::Error::custom)?);
+                }
+                Ok(Headers(headers))
+            }
+        }
+
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// Headers of one name made one, as the runtime's `Headers` does before anybody sees them (Fetch, "combine").
+pub(crate) fn join(headers: impl IntoIterator<Item = Header>) -> Vec<Header> {
+    let mut joined = Vec::<Header>::new();
+    for (name, value) in headers {
+        let value = value.trim_matches([' ', '\t']);
+        match joined.iter_mut().find(|(own, _)| own.eq_ignore_ascii_case(&name)) {
+            Some((_, values)) => {
+                values.push_str(", ");
+                values.push_str(value);
+            }
+            None => joined.push((name, value.to_owned())),
+        }
+    }
+    joined
+}
+
+/// Reads `Name: value`.
+pub(crate) fn parse_header(text: &str) -> Result<Header, String> {
+    let (name, value) = text.split_once(':').ok_or_else(|| format!("`{text}` is not a header; write `name: value`"))?;
+    checked_header(name.to_owned(), value.to_owned())
+}
+
+/// A header that could be on a request: the name a token (RFC 9110 §5.6.2), no line break or NUL in the value.
+pub(crate) fn checked_header(name: String, value: String) -> Result<Header, String> {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err(format!("`{}` is not a header name", name.escape_debug()));
+    }
+    if value.contains(['\r', '\n', '\0']) {
+        return Err(format!("the value of `{name}` holds a line break or NUL, which no request carries"));
+    }
+    Ok((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<RequestLine, String> {
+        RequestLine::parse(line.as_bytes())
+    }
+
+    #[test]
+    fn a_line_needs_a_url_only() {
+        let line = parse(r#"{"url":"https://a.example/"}"#).unwrap();
+        assert_eq!(line.id, Value::Null);
+        assert_eq!(line.request.method, "GET");
+        assert_eq!((line.request.customer, line.request.tags), (None, None));
+    }
+
+    #[test]
+    fn an_id_comes_back_as_it_came() {
+        assert_eq!(parse(r#"{"id":7,"url":"x"}"#).unwrap().id, Value::from(7));
+    }
+
+    #[test]
+    fn headers_of_one_name_are_joined() {
+        let line = parse(r#"{"url":"x","headers":{"X-A":" 1 ","y":"","x-a":"2"}}"#).unwrap();
+        assert_eq!(line.request.headers, [("X-A".into(), "1, 2".into()), ("y".into(), String::new())]);
+    }
+
+    #[test]
+    fn parameters_that_name_nobody_are_no_identity() {
+        let line = parse(r#"{"url":"x","customer":7,"tags":["a",7],"vars":{"plan":"gold"}}"#).unwrap();
+        assert_eq!((line.request.customer, line.request.tags), (None, None));
+        assert_eq!(parse(r#"{"url":"x","tags":"a, b,"}"#).unwrap().request.tags, Some(vec!["a".into(), "b".into()]));
+        assert_eq!(parse(r#"{"url":"x","tags":[]}"#).unwrap().request.tags, Some(vec![]));
+    }
+
+    #[test]
+    fn what_is_no_request_is_an_error() {
+        for line in [
+            "",
+            "null",
+            r#"["1","GET","https://a.example/"]"#,
+            "{}",
+            r#"{"url":1}"#,
+            r#"{"url":"x","url":"y"}"#,
+            r#"{"url":"x","custmer":"acme"}"#,
+            r#"{"url":"x","headers":{"a b":"1"}}"#,
+            r#"{"url":"x","headers":{"a":"1\r\nb: 2"}}"#,
+            r#"{"url":"x"} {"url":"y"}"#,
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        assert!(RequestLine::parse(b"{\"url\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn a_header_flag_is_a_name_and_a_value() {
+        assert_eq!(parse_header("X-Debug:  on "), Ok(("X-Debug".into(), "  on ".into())));
+        assert_eq!(parse_header("x:"), Ok(("x".into(), String::new())));
+        assert!(parse_header("x-debug").is_err());
+        assert!(parse_header(": on").is_err());
+    }
+}

@@ -1,0 +1,11 @@
+//! The command line from outside: the real binary, its streams and its exit codes.
+
+mod build;
+mod check;
+mod compile;
+mod decide;
+mod init;
+mod keys;
+mod support;
+mod test;
+mod usage;
