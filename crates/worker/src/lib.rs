@@ -1,1 +1,188 @@
-//! The outbound Worker.
+//! The outbound Worker: Tidegate's policy enforcement point.
+//!
+//! Every `fetch()` of every tenant arrives here as a request. What goes on is this:
+//!
+//! ```text
+//!   tenant's fetch()
+//!      │  Request, env (outbound parameters, secrets)
+//!      ▼
+//!   policy       the table in this module's own section, loaded once for each isolate      ── none ──► policy-unavailable
+//!      ▼
+//!   identity     whose request is it: own properties of env, by the policy's paths
+//!      ▼
+//!   received     method, canonical URL, headers, clock: read once, before anything is done to them
+//!      ▼
+//!   judge        the engine: deny wins, special hosts, allow with obligations, default     ── deny ──► its reason
+//!      ▼
+//!   credential   the token, signed or still good; key and secret from env                  ── fault ─► credential-unavailable
+//!      ▼
+//!   forward      a new Request: judged URL, hygienic headers, obligations, the body's stream ─ fault ─► evaluation-fault
+//!      ▼
+//!   record       one line on the log, whatever was decided                                 ── deny ──► refusal: 403
+//!      ▼
+//!   fetch        redirects by hand: the tenant's own fetch follows, each hop comes back    ── fails ─► 502, logged
+//!      ▼
+//!   answer       status, headers without secrets, the body's stream
+//! ```
+//!
+//! Everything up to the record happens in one go, without `await`, so requests that are served at once by one isolate
+//! never see each other's state. There is one way out ([`serve`]'s call of `fetch`), and it takes an [`Outgoing`], which only an allowing judgement yields.
+//! Whatever fails on the way there refuses the request.
+//!
+//! # What this crate does not do
+//! It has no opinion: which request may go where is the engine's to say, from a table that the compiler made. It searches no
+//! bodies, follows no redirect, keeps no state beyond its isolate, and cannot verify a token.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects
+)]
+#![cfg_attr(
+    test,
+    expect(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        reason = "a test that panics fails, as it should"
+    )
+)]
+
+mod answer;
+mod credential;
+mod forward;
+mod identity;
+mod js;
+mod key;
+mod policy;
+mod received;
+mod record;
+mod refusal;
+mod signature;
+mod token;
+
+use std::cell::OnceCell;
+
+use js_sys::futures::JsFuture;
+use tidegate_engine::{Forwarding, Judgement, Policy, Reason};
+use wasm_bindgen::{JsCast as _, JsValue};
+use web_sys::{Request, Response};
+
+use crate::answer::Blanked;
+use crate::credential::{Credentials, EnvSecrets};
+use crate::forward::Stamp;
+use crate::identity::Tenant;
+use crate::received::Received;
+use crate::record::{Record, UpstreamFailed};
+use crate::refusal::Problem;
+
+pub use crate::policy::SECTION as POLICY_SECTION;
+
+/// The handler. It fails only if not even a refusal can be put into a `Response`.
+#[worker::event(fetch)]
+async fn fetch(request: Request, env: worker::Env, _context: worker::Context) -> worker::Result<Response> {
+    serve(&request, &env).await.map_err(worker::Error::from)
+}
+
+/// A request that may go out, and what its answer must go through.
+struct Outgoing {
+    request: Request,
+    forwarding: Forwarding,
+    blanked: Blanked,
+}
+
+/// What was decided, and what is left to do.
+struct Ruling {
+    judgement: Judgement<'static>,
+    /// What failed, for the operator.
+    fault: Option<String>,
+    /// Only where the judgement allows.
+    outgoing: Option<Outgoing>,
+}
+
+async fn serve(request: &Request, env: &JsValue) -> Result<Response, JsValue> {
+    let decision = js::unique_id();
+    let ruling = rule_and_record(request, env, &decision);
+    let Some(outgoing) = ruling.outgoing else {
+        return Problem::refused(&ruling.judgement, &decision).response();
+    };
+    let answer = match send(&outgoing.request).await {
+        Ok(upstream) => answer::answer(&upstream, &outgoing.forwarding, &outgoing.blanked),
+        Err(error) => Err(error),
+    };
+    answer.or_else(|error| {
+        record::log(&UpstreamFailed::new(&decision, &error));
+        Problem::upstream_failed(&decision).response()
+    })
+}
+
+async fn send(request: &Request) -> Result<Response, String> {
+    let thrown = |error: JsValue| js::describe(&error);
+    let answer = JsFuture::from(js::fetch(request).map_err(thrown)?).await.map_err(thrown)?;
+    answer.dyn_into().map_err(|_| "`fetch` gave something that is no `Response`".to_owned())
+}
+
+fn rule_and_record(request: &Request, env: &JsValue, decision: &str) -> Ruling {
+    let policy = policy::of_isolate();
+    let identity = policy.ok().and_then(Policy::identity);
+    let received = Received::read(request, identity.map(|identity| Tenant::read(env, identity)).unwrap_or_default());
+    let ruling = match (policy, &received) {
+        (Err(fault), _) => Ruling::refused(Judgement::denied(Reason::PolicyUnavailable), fault),
+        (_, Err(fault)) => Ruling::refused(Judgement::fault(), fault),
+        (Ok(policy), Ok(received)) => rule(policy, received, request, &EnvSecrets::new(env)),
+    };
+    let Ruling { judgement, fault, .. } = &ruling;
+    record::log(&Record::new(decision, policy.ok(), received.as_ref().ok(), judgement, fault.as_deref(), &isolate()));
+    ruling
+}
+
+fn rule(
+    policy: &'static Policy<'static>,
+    received: &Received,
+    request: &Request,
+    secrets: &EnvSecrets<'_, JsValue>,
+) -> Ruling {
+    let mut judgement = policy::judge(policy, &received.view(), secrets);
+    let (Some(forwarding), Ok(target)) = (&judgement.forwarding, &received.target) else {
+        let fault = received.target.as_ref().err().map(ToString::to_string).or_else(|| secrets.complaint());
+        return Ruling { judgement, fault, outgoing: None };
+    };
+    let stamp = match &forwarding.jwt {
+        None => None,
+        Some(spec) => {
+            let token = Credentials::of_isolate(|kept| kept.token(spec, policy.digest(), received.now, secrets));
+            match token {
+                Ok(token) => Some(Stamp { header: spec.header.clone(), scheme: spec.scheme.clone(), token }),
+                Err(error) => return Ruling::refused(judgement.without_token(), &error.to_string()),
+            }
+        }
+    };
+    let injected =
+        forwarding.set.iter().flat_map(|header| &header.secrets).chain(stamp.as_ref().map(|stamp| &stamp.token));
+    let blanked = Blanked::new(injected.cloned());
+    let headers = forward::headers(&received.headers, forwarding, stamp);
+    match forward::build(target, &received.method, &headers, request.body().as_ref(), forwarding.no_store) {
+        Ok(request) => {
+            let outgoing = judgement.forwarding.take().map(|forwarding| Outgoing { request, forwarding, blanked });
+            Ruling { judgement, fault: None, outgoing }
+        }
+        Err(fault) => Ruling::refused(Judgement::fault(), &fault),
+    }
+}
+
+impl Ruling {
+    fn refused(judgement: Judgement<'static>, fault: &str) -> Self {
+        Self { judgement, fault: Some(fault.to_owned()), outgoing: None }
+    }
+}
+
+/// Which isolate this is: all records of one isolate carry the same id.
+fn isolate() -> String {
+    thread_local! {
+        static ISOLATE: OnceCell<String> = const { OnceCell::new() };
+    }
+    ISOLATE.with(|id| id.get_or_init(js::unique_id).clone())
+}

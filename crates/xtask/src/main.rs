@@ -1,2 +1,49 @@
-//! Chores.
-fn main() {}
+//! Chores of this repository. `cargo xtask` lists them.
+
+mod demo;
+mod process;
+mod test;
+mod tools;
+mod worker;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+usage: cargo xtask <chore>
+
+  demo [--keep]   show the whole path on this machine: policy, Worker, two customers, an upstream
+                  --keep leaves it running until Ctrl-C
+  test            run every test: native, Wasm in workerd, end to end, wrangler's dry run
+  tools           install what the others need: npm packages, worker-build, wasm-bindgen
+  worker          build the outbound Worker without a policy into build/worker
+  build           build the outbound Worker with policies/example.toml into build/outbound";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Result<()> {
+    match arguments {
+        [] | ["help" | "-h" | "--help"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        ["build"] => worker::build_with_policy(&tools::ensure()?),
+        ["demo"] => demo::run(false),
+        ["demo", "--keep"] => demo::run(true),
+        ["test"] => test::run(),
+        ["tools"] => tools::ensure().map(drop),
+        ["worker"] => worker::build(&tools::ensure()?),
+        _ => bail!("no chore `{}`\n\n{USAGE}", arguments.join(" ")),
+    }
+}

@@ -1,1 +1,28 @@
-//! End-to-end.
+//! A whole platform on one machine, for the end-to-end tests and the demo.
+//!
+//! ```text
+//!  Chain::fetch ─► workerd ┌ dispatch Worker ─► customer's Worker ─► outbound Worker ┐ ─► Upstream
+//!  (this process)          └ host → customer    runs the fetch       the real Wasm   ┘    (this process)
+//! ```
+//!
+//! Everything between the two ends is what is shipped: real workerd, the real Wasm with a policy that the real
+//! compiler made, real sockets on loopback. The customers' Workers fetch real `https://` names; the way out of the
+//! outbound Worker leads to [`Upstream`], which is told the host and the scheme and keeps what it saw.
+//!
+//! workerd has no outbound Workers as such: a small module (`workers/outbound.js`) puts the parameters of each
+//! request, which Workers for Platforms would put there, into the Worker's `env`.
+
+mod chain;
+mod client;
+mod config;
+pub mod jwt;
+mod outbound;
+mod paths;
+mod upstream;
+mod workerd;
+
+pub use chain::{Chain, ChainBuilder, Customer};
+pub use client::{Fetch, Outcome};
+pub use outbound::OutboundWorker;
+pub use paths::repository;
+pub use upstream::{Captured, Reply, Upstream};

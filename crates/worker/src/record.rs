@@ -1,0 +1,101 @@
+//! The decision record: one line of JSON on the log for each request, whatever became of it.
+//!
+//! ```json
+//! {"event":"decision","decision":"5e0c1f3a-…","policy":"9f86d0…","mode":"enforce","customer":"acme",
+//!  "method":"GET","host":"api.example.com","path":"/v1/x","effect":"deny","reason":"rule","rule":"no-malware",
+//!  "rules":["no-malware"],"enforced":true,"would_deny":[],"would_allow":[],"isolate":"c3b1…"}
+//! ```
+//!
+//! It is written *before* the request goes out: a tenant that hangs up early leaves it all the same. It never holds the
+//! query, a header or a secret. `fault` is there when something failed, and says what. What happens after is
+//! another event (`upstream-failed`) under the same decision id.
+
+use serde::Serialize;
+use tidegate_engine::{Judgement, Policy, RuleRef};
+
+use crate::received::Received;
+
+/// What is logged of one decision.
+#[derive(Debug, Serialize)]
+pub(crate) struct Record<'a> {
+    event: &'static str,
+    decision: &'a str,
+    policy: Option<&'a str>,
+    mode: Option<&'static str>,
+    customer: Option<&'a str>,
+    method: Option<&'a str>,
+    host: Option<&'a str>,
+    path: Option<&'a str>,
+    effect: &'static str,
+    reason: &'static str,
+    rule: Option<&'a str>,
+    rules: Vec<&'a str>,
+    enforced: bool,
+    would_deny: Vec<&'a str>,
+    would_allow: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<&'a str>,
+    isolate: &'a str,
+}
+
+/// An allowed request that got no answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct UpstreamFailed<'a> {
+    event: &'static str,
+    decision: &'a str,
+    error: &'a str,
+}
+
+impl<'a> Record<'a> {
+    /// Puts together what is known. Without a policy or a readable request the rest still goes to the log.
+    pub(crate) fn new(
+        decision: &'a str,
+        policy: Option<&'a Policy<'_>>,
+        received: Option<&'a Received>,
+        judgement: &'a Judgement<'a>,
+        fault: Option<&'a str>,
+        isolate: &'a str,
+    ) -> Self {
+        let target = received.and_then(|received| received.target.as_ref().ok());
+        let ids = |rules: &'a [RuleRef<'a>]| rules.iter().map(|rule| rule.id).collect::<Vec<_>>();
+        Self {
+            event: "decision",
+            decision,
+            policy: policy.map(Policy::digest),
+            mode: policy.map(|policy| policy.mode().as_str()),
+            customer: received.and_then(|received| loggable(received.tenant.customer.as_deref()?)),
+            method: received.map(|received| received.method.as_str()),
+            host: target.map(|target| target.host().as_str()),
+            path: target.map(tidegate_engine::Target::path),
+            effect: judgement.effect.as_str(),
+            reason: judgement.reason.as_str(),
+            rule: judgement.rules.first().map(|rule| rule.id),
+            rules: ids(&judgement.rules),
+            enforced: judgement.enforced,
+            would_deny: ids(&judgement.would_deny),
+            would_allow: ids(&judgement.would_allow),
+            fault,
+            isolate,
+        }
+    }
+}
+
+impl<'a> UpstreamFailed<'a> {
+    /// No answer came to the request of this decision.
+    pub(crate) fn new(decision: &'a str, error: &'a str) -> Self {
+        Self { event: "upstream-failed", decision, error }
+    }
+}
+
+/// One line on the log.
+pub(crate) fn log(event: &impl Serialize) {
+    // Texts, flags and lists of texts: this cannot fail.
+    if let Ok(line) = serde_json::to_string(event) {
+        web_sys::console::log_1(&line.into());
+    }
+}
+
+/// What goes to the log of a name that may be no customer's: nothing if it is longer than any customer's may be.
+fn loggable(customer: &str) -> Option<&str> {
+    (customer.len() <= 256).then_some(customer)
+}

@@ -1,0 +1,147 @@
+//! What has to be installed before the Worker can be built and run.
+//!
+//! npm packages come from `package-lock.json` into `node_modules`. `worker-build` and `wasm-bindgen` must fit the
+//! crates that the Worker is linked with, so they are installed at the versions of `Cargo.lock`, each into a folder of
+//! its own in the user's cache: a second clone finds them there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{cargo, output, program, run, say};
+use crate::workspace::{locked_version, root};
+
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
+const OLDEST_NODE: u32 = 20;
+
+/// Programs that the build of the Worker calls.
+pub(crate) struct Tools {
+    /// Drives the build.
+    pub(crate) worker_build: PathBuf,
+    /// Makes the JavaScript that goes with the Wasm.
+    pub(crate) wasm_bindgen: PathBuf,
+    /// Shrinks the Wasm.
+    pub(crate) wasm_opt: PathBuf,
+    /// Bundles the JavaScript.
+    pub(crate) esbuild: PathBuf,
+}
+
+impl Tools {
+    /// Their versions: what was built by others is built again.
+    pub(crate) fn versions(&self) -> String {
+        let lock = fs::read_to_string(root().join("package-lock.json")).unwrap_or_default();
+        format!("{}\n{}\n{lock}", self.worker_build.display(), self.wasm_bindgen.display())
+    }
+}
+
+/// Installs what is missing.
+pub(crate) fn ensure() -> Result<Tools> {
+    node_is_new_enough()?;
+    wasm_target()?;
+    npm_packages()?;
+    let scripts = root().join("node_modules").join(".bin");
+    let script = |name: &str| scripts.join(if cfg!(windows) { format!("{name}.cmd") } else { name.to_owned() });
+    Ok(Tools {
+        worker_build: crate_binary("worker-build", &locked_version("worker")?, "worker-build")?,
+        wasm_bindgen: crate_binary("wasm-bindgen-cli", &locked_version("wasm-bindgen")?, "wasm-bindgen")?,
+        wasm_opt: script("wasm-opt"),
+        esbuild: script("esbuild"),
+    })
+}
+
+fn node_is_new_enough() -> Result<()> {
+    let way_out = format!("install Node {OLDEST_NODE} or later with npm (https://nodejs.org/), then run this again");
+    let Some(version) = output(program("node").arg("--version")) else {
+        bail!("`node` is not on the PATH: {way_out}");
+    };
+    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_none_or(|major| major < OLDEST_NODE) {
+        bail!("`node` is {version}, too old: {way_out}");
+    }
+    if output(program("npm").arg("--version")).is_none() {
+        bail!("`npm` is not on the PATH: {way_out}");
+    }
+    Ok(())
+}
+
+/// rustup reads the target from `rust-toolchain.toml`; without rustup the user has to see to it.
+fn wasm_target() -> Result<()> {
+    let libraries =
+        output(program("rustc").current_dir(root()).args(["--print", "target-libdir", "--target", WASM_TARGET]));
+    if libraries.is_some_and(|folder| Path::new(&folder).is_dir()) {
+        return Ok(());
+    }
+    run(
+        &format!("adding the Rust target {WASM_TARGET}"),
+        program("rustup").current_dir(root()).args(["target", "add", WASM_TARGET]),
+    )
+    .with_context(|| format!("Rust cannot build for {WASM_TARGET}: install rustup (https://rustup.rs/), or that target with your system's packages"))
+}
+
+/// Installs the packages of `package-lock.json`, unless the very same lock was installed last.
+fn npm_packages() -> Result<()> {
+    let lock = fs::read(root().join("package-lock.json")).context("cannot read package-lock.json")?;
+    let installed = root().join("node_modules").join(".installed-lock.json");
+    if fs::read(&installed).is_ok_and(|last| last == lock) {
+        return Ok(());
+    }
+    // None of the packages needs its install script: they only replace a launcher by the binary that it launches.
+    run(
+        "installing npm packages (workerd, wrangler, esbuild, binaryen; some 300 MB, once)",
+        program("npm").current_dir(root()).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]),
+    )
+    .context("cannot install the npm packages: check that npm reaches its registry (`npm ping`)")?;
+    fs::write(&installed, lock).with_context(|| format!("cannot write {}", installed.display()))
+}
+
+/// A binary of a published crate at one version, from the user's cache folder; built into it if it is not there.
+fn crate_binary(name: &str, version: &str, binary: &str) -> Result<PathBuf> {
+    let folder = tools_folder()?.join(format!("{name}-{version}"));
+    let path = folder.join("bin").join(format!("{binary}{}", std::env::consts::EXE_SUFFIX));
+    if path.is_file() {
+        return Ok(path);
+    }
+    // Built beside its place and renamed into it: an interrupted run leaves nothing that looks installed.
+    let staging = folder.with_file_name(format!(".{name}-{version}-{}", std::process::id()));
+    let target = root().join("target").join("tools").join(name);
+    say(&format!("{name} {version} goes into {}", folder.display()));
+    run(
+        &format!("building {name} {version} (once for this version; one to five minutes)"),
+        // Without --locked: a version that the crate's own lock pins may have been withdrawn since.
+        cargo()
+            .args(["install", name, "--force", "--no-track", "--version"])
+            .arg(format!("={version}"))
+            .arg("--root")
+            .arg(&staging)
+            .arg("--target-dir")
+            .arg(&target),
+    )
+    .with_context(|| format!("cannot install {name} {version}: check that cargo reaches its registry"))?;
+    let _ = fs::remove_dir_all(&target);
+    let _ = fs::remove_dir_all(&folder);
+    if fs::rename(&staging, &folder).is_err() {
+        // Another clone may have been faster; then its copy does.
+        let _ = fs::remove_dir_all(&staging);
+    }
+    if !path.is_file() {
+        bail!(
+            "{name} {version} was built but is not at {}: remove {} and run this again",
+            path.display(),
+            folder.display()
+        );
+    }
+    Ok(path)
+}
+
+/// `$XDG_CACHE_HOME/tidegate/tools`, or what stands for it on this system.
+fn tools_folder() -> Result<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = variable("XDG_CACHE_HOME")
+        .or_else(|| if cfg!(windows) { variable("LOCALAPPDATA") } else { None })
+        .or_else(|| variable("HOME").map(|home| home.join(".cache")))
+        .context("no folder for caches: set HOME or XDG_CACHE_HOME")?;
+    let folder = cache.join("tidegate").join("tools");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    Ok(folder)
+}

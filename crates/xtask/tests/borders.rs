@@ -1,0 +1,109 @@
+//! Holds the borders between the crates (ARCHITECTURE.md): which of ours knows which, and what none of them may come to
+//! know, not even through others.
+//!
+//! The edges are read from `cargo metadata`. What is really linked depends on features, which Cargo unites over all that
+//! it builds at once; so that is read from `cargo tree`, one crate at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// Our crates, and which of ours each may know. Tests may know more.
+const EDGES: [(&str, &[&str]); 7] = [
+    ("tidegate-table", &[]),
+    ("tidegate-engine", &["tidegate-table"]),
+    ("tidegate-compiler", &["tidegate-engine", "tidegate-table"]),
+    ("tidegate-worker", &["tidegate-engine"]),
+    ("tidegate-cli", &["tidegate-compiler", "tidegate-engine", "tidegate-table"]),
+    ("tidegate-e2e", &["tidegate-cli", "tidegate-compiler"]),
+    ("xtask", &[]),
+];
+
+const NATIVE: Option<&str> = None;
+const WASM: Option<&str> = Some("wasm32-unknown-unknown");
+
+/// What a crate must not be linked with, for which target.
+const FORBIDDEN: [(&str, Option<&str>, &[&str]); 6] = [
+    ("tidegate-table", NATIVE, &["toml", "serde", "regex", "globset", "http", "url", "js-sys", "wasm-bindgen"]),
+    (
+        "tidegate-engine",
+        NATIVE,
+        &["toml", "regex", "regex-syntax", "globset", "http", "tokio", "js-sys", "wasm-bindgen"],
+    ),
+    ("tidegate-worker", WASM, &["toml", "regex", "regex-syntax", "globset", "tidegate-compiler", "clap"]),
+    ("tidegate-compiler", NATIVE, &["clap", "annotate-snippets", "js-sys", "wasm-bindgen"]),
+    ("tidegate-cli", NATIVE, &["axum", "hyper", "rusqlite", "sqlx", "js-sys", "wasm-bindgen"]),
+    ("xtask", NATIVE, &["tidegate-table", "tidegate-engine", "tidegate-compiler"]),
+];
+
+/// Features of `regex-automata` that compile patterns: only the compiler does that.
+const PATTERN_COMPILERS: [&str; 4] = ["syntax", "dfa-build", "meta", "nfa-thompson"];
+
+#[test]
+fn each_crate_knows_only_those_of_ours_that_it_may() {
+    let metadata = MetadataCommand::new().manifest_path(WORKSPACE).no_deps().exec().unwrap();
+    let allowed: BTreeMap<&str, &[&str]> = EDGES.into_iter().collect();
+    let ours: BTreeSet<&str> = metadata.packages.iter().map(|package| package.name.as_str()).collect();
+    assert_eq!(ours, allowed.keys().copied().collect(), "a crate came or went: say here which of ours it may know");
+    for package in &metadata.packages {
+        let may_know = allowed[package.name.as_str()];
+        for dependency in package.dependencies.iter().filter(|known| known.kind != DependencyKind::Development) {
+            let name = dependency.name.as_str();
+            assert!(!ours.contains(name) || may_know.contains(&name), "{} must not know {name}", package.name);
+        }
+    }
+}
+
+#[test]
+fn no_crate_is_linked_with_what_it_must_not_know() {
+    for (package, target, forbidden) in FORBIDDEN {
+        let linked = linked_with(package, target);
+        for name in forbidden {
+            assert!(
+                !linked.contains_key(*name),
+                "{package} must not be linked with {name}; `cargo tree -p {package} -i {name}` says why it is"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_engine_and_the_worker_only_read_automata_and_never_compile_patterns() {
+    for (package, target) in [("tidegate-engine", NATIVE), ("tidegate-worker", WASM)] {
+        let linked = linked_with(package, target);
+        let features = &linked["regex-automata"];
+        for feature in PATTERN_COMPILERS {
+            assert!(!features.contains(feature), "{package} must not enable the feature `{feature}` of regex-automata");
+        }
+    }
+}
+
+#[test]
+fn the_table_writer_stays_out_of_the_worker() {
+    let features = &linked_with("tidegate-worker", WASM)["tidegate-table"];
+    assert!(!features.contains("write"), "the Worker must not carry the writer of tables");
+}
+
+const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
+
+/// What is linked when this package alone is built: names of crates, each with its features.
+fn linked_with(package: &str, target: Option<&str>) -> BTreeMap<String, BTreeSet<String>> {
+    let mut tree = Command::new(env!("CARGO"));
+    tree.args(["tree", "--manifest-path", WORKSPACE, "--package", package]);
+    // Without proc macros: they run at build time only.
+    tree.args(["--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}\t{f}"]);
+    if let Some(target) = target {
+        tree.args(["--target", target]);
+    }
+    let output = tree.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut linked = BTreeMap::<String, BTreeSet<String>>::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let (name, features) = line.split_once('\t').unwrap_or((line, ""));
+        let features = features.trim_end_matches(" (*)").split(',').map(str::to_owned);
+        linked.entry(name.split(' ').next().unwrap_or(name).to_owned()).or_default().extend(features);
+    }
+    assert!(linked.len() > 1, "{package} seems to be linked with nothing: {linked:?}");
+    linked
+}

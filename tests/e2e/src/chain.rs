@@ -1,0 +1,216 @@
+//! The chain from a customer's request to the upstream.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::client::{self, Fetch, Outcome};
+use crate::config::{Compatibility, Config};
+use crate::outbound::OutboundWorker;
+use crate::paths::repository;
+use crate::upstream::Upstream;
+use crate::workerd::Workerd;
+
+/// Beneath this name the customers' Workers are reached: `acme.apps.example`.
+const PLATFORM_DOMAIN: &str = "apps.example";
+
+/// A customer of the platform.
+#[derive(Clone, Debug)]
+pub struct Customer {
+    pub(crate) name: String,
+    pub(crate) compatibility_date: String,
+    pub(crate) parameters: Option<Value>,
+}
+
+impl Customer {
+    /// A customer whose Worker has a new compatibility date, and whose one outbound parameter is its name.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            compatibility_date: "2026-01-01".to_owned(),
+            parameters: Some(json!({ "customer_name": name })),
+        }
+    }
+
+    /// A compatibility date of the customer's choice.
+    #[must_use]
+    pub fn compatibility_date(mut self, date: &str) -> Self {
+        date.clone_into(&mut self.compatibility_date);
+        self
+    }
+
+    /// Other outbound parameters; `None` for a binding that passes none.
+    #[must_use]
+    pub fn parameters(mut self, parameters: Option<Value>) -> Self {
+        self.parameters = parameters;
+        self
+    }
+}
+
+/// What a [`Chain`] is made of.
+pub struct ChainBuilder {
+    outbound: OutboundWorker,
+    customers: Vec<Customer>,
+    secrets: Vec<(String, String)>,
+    listen: SocketAddr,
+}
+
+impl ChainBuilder {
+    /// One more customer.
+    #[must_use]
+    pub fn customer(mut self, customer: Customer) -> Self {
+        self.customers.push(customer);
+        self
+    }
+
+    /// One more secret of the outbound Worker.
+    #[must_use]
+    pub fn secret(mut self, name: &str, value: &str) -> Self {
+        self.secrets.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A fixed address for the platform, where any would do else.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// Starts the upstream and workerd.
+    pub async fn start(self) -> Result<Chain> {
+        let upstream = Upstream::start().await?;
+        let folder = TempDir::with_prefix("tidegate-e2e-").context("cannot make a temporary folder")?;
+        let scripts = repository().join("tests/e2e/workers");
+        let outbound = self.outbound.folder();
+        // workerd embeds no file that lies elsewhere than beneath its config.
+        for (from, name) in [
+            (scripts.as_path(), "dispatch.js"),
+            (&scripts, "tenant.js"),
+            (&scripts, "outbound.js"),
+            (outbound, "index.js"),
+            (outbound, "index_bg.wasm"),
+        ] {
+            let source = from.join(name);
+            fs::copy(&source, folder.path().join(name)).with_context(|| format!("cannot copy {}", source.display()))?;
+        }
+        let config = Config {
+            compatibility: &compatibility()?,
+            secrets: &self.secrets,
+            customers: &self.customers,
+            upstream: upstream.address(),
+            listen: self.listen,
+        };
+        let file = folder.path().join("config.capnp");
+        fs::write(&file, config.text()).with_context(|| format!("cannot write {}", file.display()))?;
+        let workerd = Workerd::start(&file, &Config::SOCKETS)?;
+        Ok(Chain { workerd, upstream, _folder: folder })
+    }
+}
+
+/// A running platform with an upstream. Both are stopped when it is dropped.
+pub struct Chain {
+    workerd: Workerd,
+    upstream: Upstream,
+    _folder: TempDir,
+}
+
+impl Chain {
+    /// A chain around an outbound Worker.
+    pub fn around(outbound: OutboundWorker) -> ChainBuilder {
+        ChainBuilder {
+            outbound,
+            customers: Vec::new(),
+            secrets: Vec::new(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        }
+    }
+
+    /// The upstream.
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// Where the platform listens.
+    pub fn address(&self) -> Result<SocketAddr> {
+        self.workerd.socket("platform")
+    }
+
+    /// Lets a customer's Worker make one fetch.
+    pub async fn fetch(&self, customer: &str, fetch: Fetch) -> Result<Outcome> {
+        self.fetch_all(customer, &[fetch]).await?.pop().context("the customer's Worker answered nothing")
+    }
+
+    /// Lets a customer's Worker make several fetches at once.
+    pub async fn fetch_all(&self, customer: &str, fetches: &[Fetch]) -> Result<Vec<Outcome>> {
+        let body = serde_json::to_vec(fetches)?;
+        let request = platform_request("POST", customer, "/").body(Body::from(body))?;
+        client::send_for_json(self.address()?, request).await
+    }
+
+    /// Lets a customer's Worker make one fetch through which both bodies are streamed. The answer comes with its head.
+    pub async fn stream(&self, customer: &str, fetch: &Fetch, method: &str, body: Body) -> Result<Response<Incoming>> {
+        let request = platform_request(method, customer, "/stream").header("x-fetch", serde_json::to_string(fetch)?);
+        client::send(self.address()?, request.body(body)?).await
+    }
+
+    /// Lets a customer's Worker open a WebSocket, send one message and wait for one.
+    pub async fn converse(&self, customer: &str, fetch: &Fetch) -> Result<Outcome> {
+        let request = platform_request("GET", customer, "/socket").header("x-fetch", serde_json::to_string(fetch)?);
+        client::send_for_json(self.address()?, request.body(Body::empty())?).await
+    }
+
+    /// Sends a request straight to the outbound Worker, as no platform would: without any parameters.
+    pub async fn hit_directly(&self, host: &str, path: &str) -> Result<Response<Incoming>> {
+        let request = Request::builder().uri(path).header("host", host).body(Body::empty())?;
+        client::send(self.workerd.socket("direct")?, request).await
+    }
+
+    /// The decision records that the outbound Worker has logged so far.
+    pub fn decisions(&self) -> Vec<Value> {
+        let records = self.log().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        records.filter(|record| record.get("effect").is_some()).collect()
+    }
+
+    /// All lines that workerd and its Workers have printed so far.
+    pub fn log(&self) -> Vec<String> {
+        self.workerd.output()
+    }
+
+    /// The most memory that workerd ever held, in bytes (`VmHWM`, proc(5)).
+    #[cfg(target_os = "linux")]
+    pub fn peak_memory(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.workerd.pid()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM for workerd")?;
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().context("VmHWM is no number")?;
+        Ok(kilobytes * 1024)
+    }
+
+    /// The process id of workerd.
+    pub fn pid(&self) -> u32 {
+        self.workerd.pid()
+    }
+}
+
+fn platform_request(method: &str, customer: &str, path: &str) -> hyper::http::request::Builder {
+    Request::builder().method(method).uri(path).header("host", format!("{customer}.{PLATFORM_DOMAIN}"))
+}
+
+/// What the Worker is deployed with, it is tested with.
+fn compatibility() -> Result<Compatibility> {
+    #[derive(serde::Deserialize)]
+    struct Wrangler {
+        compatibility_date: String,
+        #[serde(default)]
+        compatibility_flags: Vec<String>,
+    }
+    let text = fs::read_to_string(repository().join("wrangler.toml")).context("cannot read wrangler.toml")?;
+    let wrangler: Wrangler = toml::from_str(&text).context("cannot read wrangler.toml")?;
+    Ok(Compatibility { date: wrangler.compatibility_date, flags: wrangler.compatibility_flags })
+}

@@ -1,0 +1,142 @@
+//! What a customer's Worker is told to fetch, and what it says became of it.
+
+use anyhow::{Context, Result, bail};
+use axum::body::Body;
+use http_body_util::BodyExt;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use tokio::net::TcpStream;
+
+/// One `fetch()` in a customer's Worker. The URL is passed on exactly as it is written.
+#[derive(Clone, Debug, Serialize)]
+pub struct Fetch {
+    url: String,
+    method: String,
+    headers: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirect: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cf: Option<serde_json::Value>,
+    /// First message of a WebSocket conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    send: Option<String>,
+}
+
+impl Fetch {
+    /// A GET.
+    pub fn get(url: impl Into<String>) -> Self {
+        Self::new("GET", url)
+    }
+
+    /// Any method.
+    pub fn new(method: &str, url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            method: method.to_owned(),
+            headers: BTreeMap::new(),
+            body: None,
+            redirect: None,
+            cf: None,
+            send: None,
+        }
+    }
+
+    /// One more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// A body.
+    #[must_use]
+    pub fn body(mut self, body: &str) -> Self {
+        self.body = Some(body.to_owned());
+        self
+    }
+
+    /// The redirect mode, `follow` if it is not set.
+    #[must_use]
+    pub fn redirect(mut self, mode: &'static str) -> Self {
+        self.redirect = Some(mode);
+        self
+    }
+
+    /// The `cf` of the request.
+    #[must_use]
+    pub fn cf(mut self, cf: serde_json::Value) -> Self {
+        self.cf = Some(cf);
+        self
+    }
+
+    /// The message to send, for a WebSocket conversation.
+    #[must_use]
+    pub fn send(mut self, message: &str) -> Self {
+        self.send = Some(message.to_owned());
+        self
+    }
+}
+
+/// What the customer's Worker saw.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Outcome {
+    /// The status, unless the fetch threw.
+    pub status: Option<u16>,
+    /// The answer's headers, names in lower case.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// The answer's body, or the message that came back.
+    #[serde(default)]
+    pub body: String,
+    /// The URL after redirects.
+    #[serde(default)]
+    pub url: String,
+    /// What the fetch threw.
+    pub error: Option<String>,
+}
+
+impl Outcome {
+    /// A header of the answer.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The refusal's code, if this is Tidegate's refusal: status 403 and a problem document (RFC 9457).
+    pub fn refusal(&self) -> Option<String> {
+        let is_problem = self.header("content-type").is_some_and(|kind| kind.starts_with("application/problem+json"));
+        if self.status != Some(403) || !is_problem {
+            return None;
+        }
+        self.problem()?.get("reason")?.as_str().map(str::to_owned)
+    }
+
+    /// The body as JSON.
+    pub fn problem(&self) -> Option<serde_json::Value> {
+        serde_json::from_str(&self.body).ok()
+    }
+}
+
+/// Sends one request over a connection of its own, and gives the answer as soon as its head is there.
+pub(crate) async fn send(to: SocketAddr, request: Request<Body>) -> Result<Response<hyper::body::Incoming>> {
+    let stream = TcpStream::connect(to).await.with_context(|| format!("cannot connect to {to}"))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    sender.send_request(request).await.context("the platform did not answer")
+}
+
+/// As [`send`], with the whole body read as JSON.
+pub(crate) async fn send_for_json<T: serde::de::DeserializeOwned>(to: SocketAddr, request: Request<Body>) -> Result<T> {
+    let response = send(to, request).await?;
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
+    if !status.is_success() {
+        bail!("the customer's Worker answered {status}: {}", String::from_utf8_lossy(&body));
+    }
+    serde_json::from_slice(&body)
+        .with_context(|| format!("the customer's Worker answered no JSON: {}", String::from_utf8_lossy(&body)))
+}

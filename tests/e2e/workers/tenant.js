@@ -1,0 +1,55 @@
+// A customer's Worker, driven by the test.
+//
+// POST /        a JSON array of fetches to make, all at once; answers with what became of each
+// any  /stream  one fetch, described by the `x-fetch` header, with both bodies passed through
+// GET  /socket  one WebSocket conversation, described by `x-fetch`
+
+export default {
+  async fetch(request) {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/") {
+      const fetches = await request.json();
+      return Response.json(await Promise.all(fetches.map(outcome)));
+    }
+    const description = JSON.parse(request.headers.get("x-fetch"));
+    if (pathname === "/stream") return stream(description, request.body);
+    return Response.json(await conversation(description));
+  },
+};
+
+async function outcome({ url, method, headers, body, redirect, cf }) {
+  try {
+    const response = await fetch(url, { method, headers, body, redirect, cf });
+    return {
+      status: response.status,
+      headers: [...response.headers],
+      body: await response.text(),
+      url: response.url,
+    };
+  } catch (error) {
+    return { error: String(error) };
+  }
+}
+
+function stream({ url, method, headers }, body) {
+  return fetch(url, { method, headers, body });
+}
+
+async function conversation({ url, headers, send }) {
+  try {
+    const response = await fetch(url, { headers: { ...headers, upgrade: "websocket" } });
+    const socket = response.webSocket;
+    if (!socket) return { status: response.status, headers: [...response.headers], body: await response.text() };
+    socket.accept();
+    const received = new Promise((resolve, reject) => {
+      socket.addEventListener("message", ({ data }) => resolve(data));
+      socket.addEventListener("close", ({ code }) => reject(new Error(`closed with ${code}`)));
+    });
+    socket.send(send);
+    const body = await received;
+    socket.close(1000, "done");
+    return { status: response.status, headers: [...response.headers], body };
+  } catch (error) {
+    return { error: String(error) };
+  }
+}
