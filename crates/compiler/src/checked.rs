@@ -87,6 +87,8 @@ pub struct List {
     pub id: String,
     /// Canonical names, sorted, without duplicates.
     pub names: Vec<String>,
+    /// How many lines of each kind that `skip` names were passed over, by kind.
+    pub skipped: Vec<(String, usize)>,
     /// Where the list was declared.
     pub span: Span,
 }
@@ -219,7 +221,7 @@ impl AnyRunGlob {
 }
 
 /// Schemes that the policy language knows; ws and wss are judged as these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scheme {
     /// `http`, and `ws`.
     Http,

@@ -85,6 +85,8 @@ codes! {
     DuplicateId = "duplicate-id",
     /// An array that must hold something holds nothing.
     EmptyArray = "empty-array",
+    /// A list file holds no name.
+    EmptyList = "empty-list",
     /// `extends` comes back to a file that it started from.
     ExtendsCycle = "extends-cycle",
     /// A file is larger than Tidegate reads.
@@ -97,6 +99,8 @@ codes! {
     InvalidPattern = "invalid-pattern",
     /// A value of the right type that the key does not take.
     InvalidValue = "invalid-value",
+    /// A template would send a signing key to an upstream.
+    KeySecret = "key-secret",
     /// A line of a list that is neither an entry, a comment nor known boilerplate.
     ListLine = "list-line",
     /// A required key is absent.
@@ -109,6 +113,8 @@ codes! {
     NotUtf8 = "not-utf8",
     /// A pattern's automaton is over the size limit.
     PatternTooLarge = "pattern-too-large",
+    /// An HS256 key serves more than one audience.
+    SharedKey = "shared-key",
     /// The file is not TOML.
     Syntax = "syntax",
     /// A key that its table does not have.

@@ -17,6 +17,18 @@ pub struct Span {
     pub end: usize,
 }
 
+/// A value and where it was written.
+#[derive(Clone, Debug)]
+pub(crate) struct Spanned<T> {
+    /// The value.
+    pub(crate) value: T,
+    /// Its place.
+    pub(crate) span: Span,
+}
+
+/// A string that somebody wrote.
+pub(crate) type Text = Spanned<String>;
+
 /// Every file that was read, with its text.
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {

@@ -1,0 +1,173 @@
+//! One header, two ways: obligations of rules that can match one request must agree.
+//!
+//! All matching allow rules contribute, so a header that two of them set to different values, or that one sets and
+//! the other removes, would depend on which is asked first. Rules in report mode grant nothing and are left out.
+
+use std::collections::{BTreeMap, HashMap};
+
+use tidegate_engine::hygiene::fold;
+
+use super::overlap::Extent;
+use super::rules::{RuleAt, place_of};
+use crate::checked::{Effect, Jwt, Mode, Template};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::Span;
+
+/// Other rules that one finding shows; there may be thousands.
+const MAX_SHOWN: usize = 5;
+
+/// What a rule does to a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way<'r> {
+    Keep,
+    Remove,
+    Set(&'r Template),
+    Token(&'r Jwt),
+}
+
+/// A rule that does something to a header, and where it says so.
+#[derive(Clone, Copy, Debug)]
+struct Act<'r> {
+    rule: usize,
+    way: Way<'r>,
+    span: Span,
+}
+
+impl Way<'_> {
+    /// A token is put on after everything was removed, and there is nothing to keep where all goes: neither is against
+    /// `remove`.
+    fn contradicts(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Set(a), Self::Set(b)) => a != b,
+            (Self::Token(a), Self::Token(b)) => a != b,
+            (Self::Set(_), _) | (_, Self::Set(_)) | (Self::Token(_), Self::Keep) | (Self::Keep, Self::Token(_)) => true,
+            (Self::Remove | Self::Keep, _) | (Self::Token(_), Self::Remove) => false,
+        }
+    }
+
+    fn describe(self) -> &'static str {
+        match self {
+            Self::Keep => "keeps it",
+            Self::Remove => "removes it",
+            Self::Set(_) => "sets it",
+            Self::Token(_) => "puts a token there",
+        }
+    }
+}
+
+/// Compares every two rules that have to do with one header.
+pub(super) fn check(rules: &[RuleAt<'_>], findings: &mut Vec<Diagnostic>) {
+    let mut by_header: BTreeMap<String, Vec<Act<'_>>> = BTreeMap::new();
+    let mut tokens = Vec::new();
+    for (rule, at) in rules.iter().enumerate() {
+        let counts = at.rule.effect == Effect::Allow && at.rule.mode == Mode::Enforce && at.sound;
+        if counts {
+            collect(rule, at, &mut by_header, &mut tokens);
+        }
+    }
+    let mut compare = Compare { rules, extents: HashMap::new(), findings };
+    for (header, acts) in &by_header {
+        compare.header(&format!("`{header}`"), acts);
+    }
+    // A request carries one token, whatever header it is in.
+    compare.tokens(&tokens);
+}
+
+fn collect<'r>(
+    rule: usize,
+    at: &'r RuleAt<'_>,
+    by_header: &mut BTreeMap<String, Vec<Act<'r>>>,
+    tokens: &mut Vec<Act<'r>>,
+) {
+    let obligations = &at.rule.obligations;
+    let names: Vec<_> = at.entry.set.iter().map(|(name, _)| name.clone()).collect();
+    let mut add = |header: &str, way, span: Option<Span>| {
+        by_header.entry(fold(header)).or_default().push(Act { rule, way, span: span.unwrap_or(at.rule.span) });
+    };
+    for header in &obligations.remove {
+        add(header, Way::Remove, place_of(&at.entry.remove, &fold(header)));
+    }
+    for header in &obligations.keep {
+        add(header, Way::Keep, place_of(&at.entry.keep, &fold(header)));
+    }
+    for (header, template) in &obligations.set {
+        add(header, Way::Set(template), place_of(&names, &fold(header)));
+    }
+    if let Some(jwt) = &obligations.jwt {
+        let span = at.entry.jwt.as_ref().map(|jwt| jwt.key);
+        add(&jwt.header, Way::Token(jwt), span);
+        tokens.push(Act { rule, way: Way::Token(jwt), span: span.unwrap_or(at.rule.span) });
+    }
+}
+
+struct Compare<'c, 'r> {
+    rules: &'r [RuleAt<'r>],
+    extents: HashMap<usize, Extent<'r>>,
+    findings: &'c mut Vec<Diagnostic>,
+}
+
+impl Compare<'_, '_> {
+    fn tokens(&mut self, acts: &[Act<'_>]) {
+        self.acts("the token", acts, true);
+    }
+
+    fn header(&mut self, header: &str, acts: &[Act<'_>]) {
+        self.acts(header, acts, false);
+    }
+
+    fn acts(&mut self, header: &str, acts: &[Act<'_>], tokens: bool) {
+        let contradict = |a: Way<'_>, b: Way<'_>| {
+            let both_tokens = matches!((a, b), (Way::Token(_), Way::Token(_)));
+            both_tokens == tokens && a.contradicts(b)
+        };
+        if acts.iter().all(|act| act.way == acts[0].way) {
+            return;
+        }
+        for (index, later) in acts.iter().enumerate() {
+            let against: Vec<&Act<'_>> = acts[..index]
+                .iter()
+                .filter(|earlier| contradict(earlier.way, later.way))
+                .filter(|earlier| earlier.rule == later.rule || self.overlap(earlier.rule, later.rule))
+                .collect();
+            if let Some(first) = against.first() {
+                let finding = self.finding(header, first, later, &against);
+                self.findings.push(finding);
+            }
+        }
+    }
+
+    fn overlap(&mut self, a: usize, b: usize) -> bool {
+        for rule in [a, b] {
+            self.extents.entry(rule).or_insert_with(|| Extent::new(&self.rules[rule].rule));
+        }
+        self.extents[&a].overlaps(&self.extents[&b])
+    }
+
+    fn finding(&self, header: &str, first: &Act<'_>, later: &Act<'_>, against: &[&Act<'_>]) -> Diagnostic {
+        let id = |act: &Act<'_>| self.rules[act.rule].rule.id.as_str();
+        let is_set = |act: &Act<'_>| matches!(act.way, Way::Set(_));
+        if first.rule == later.rule {
+            let message = format!("`{}` {} and {}: {header}", id(later), first.way.describe(), later.way.describe());
+            let message = message.replace(&format!(" it: {header}"), &format!(" {header}"));
+            return Diagnostic::error(Code::Conflict, later.span, message)
+                .label(first.span, "it is named here already")
+                .help("decide for one: what a rule sets replaces what the tenant sent");
+        }
+        let message =
+            format!("`{}` and `{}` can match one request, and give {header} in two ways", id(first), id(later));
+        let mut finding = Diagnostic::error(Code::Conflict, later.span, message);
+        for other in against.iter().take(MAX_SHOWN) {
+            finding = finding.label(other.span, format!("`{}` {}", id(other), other.way.describe()));
+        }
+        if against.len() > MAX_SHOWN {
+            finding = finding.help(format!("so do {} more rules", against.len() - MAX_SHOWN));
+        }
+        finding =
+            finding.help(format!("keep them apart: give `{}` an `except` with what `{}` is for", id(first), id(later)));
+        if is_set(first) && is_set(later) {
+            finding =
+                finding.help("or set one template in both, with `{vars.NAME}` for what differs between customers");
+        }
+        finding
+    }
+}

@@ -1,0 +1,85 @@
+//! `[lists]`: declarations; the files' contents are the business of [`crate::list`].
+
+use super::Names;
+use crate::checked::List;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::list::{self, Kind};
+use crate::load::{LoadedFile, MAX_LIST, read_text};
+use crate::source::SourceMap;
+use crate::syntax::{ListEntry, ListFormat, did_you_mean, one_of};
+
+/// `[lists]` of one file, added to those of the others.
+pub(super) fn lists<'f>(
+    file: &'f LoadedFile,
+    lists: &mut Vec<List>,
+    names: &mut Names<'f>,
+    sources: &mut SourceMap,
+    findings: &mut Vec<Diagnostic>,
+) {
+    for entry in &file.policy.lists {
+        super::id(&entry.id, "list", findings);
+        if !names.lists.declare(&entry.id, "list", findings) {
+            continue;
+        }
+        let contents = read(entry, file, sources, findings).unwrap_or_default();
+        lists.push(List {
+            id: entry.id.value.clone(),
+            names: contents.names,
+            skipped: contents.skipped,
+            span: entry.id.span,
+        });
+    }
+}
+
+fn read(
+    entry: &ListEntry,
+    file: &LoadedFile,
+    sources: &mut SourceMap,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<list::Names> {
+    let format = entry.format.as_ref()?;
+    if !list::is_readable(format.value) {
+        let name = match format.value {
+            ListFormat::Adblock => "adblock",
+            ListFormat::Dnsmasq => "dnsmasq",
+            _ => "rpz",
+        };
+        let finding =
+            Diagnostic::error(Code::NotYet, format.span, format!("lists in the format `{name}` cannot be read yet"));
+        findings.push(finding.help("formats that can be read are `domains` and `hosts`"));
+        return None;
+    }
+    let skip = skip(entry, format.value, findings);
+    let named = entry.file.as_ref()?;
+    let path = file.directory.join(&named.value);
+    let text = read_text(&path, MAX_LIST).map_err(|fault| findings.push(fault.at(named.span))).ok()?;
+    let before = findings.len();
+    let id = sources.add(&path, text);
+    let contents = list::read(format.value, &skip, id, &sources.file(id).text, findings);
+    if contents.names.is_empty() && findings.len() == before {
+        let message = format!("the list `{}` holds no name", entry.id.value);
+        let mut finding = Diagnostic::error(Code::EmptyList, named.span, message);
+        finding.severity = crate::diagnostic::Severity::Warning;
+        findings.push(finding.help("rules with this list meet nothing by it; was the file fetched as a whole?"));
+    }
+    Some(contents)
+}
+
+fn skip(entry: &ListEntry, format: ListFormat, findings: &mut Vec<Diagnostic>) -> Vec<Kind> {
+    let known = Kind::of(format);
+    let mut kinds = Vec::new();
+    for text in entry.skip.iter().flat_map(|texts| &texts.value) {
+        if let Some(&(_, kind)) = known.iter().find(|(name, _)| *name == text.value) {
+            kinds.push(kind);
+            continue;
+        }
+        let names = || known.iter().map(|(name, _)| *name);
+        let message = format!("there is no kind of line called `{}` in this format", text.value);
+        let finding = Diagnostic::error(Code::UnknownName, text.span, message);
+        findings.push(match did_you_mean(&text.value, names()) {
+            Some(name) => finding.help(format!("did you mean `{name}`?")),
+            None => finding.help(format!("what can be passed over is {}", one_of(names()))),
+        });
+    }
+    kinds
+}

@@ -1,0 +1,195 @@
+//! [`LoadedFile`]s → [`CheckedPolicy`]: names are resolved, patterns parsed, lists read, rules compared.
+//!
+//! One module an area of the language; each holds the wording of its findings. Every value is checked, whatever is
+//! wrong elsewhere. Only what compares whole rules ([`conflicts`], [`credentials`]) passes over rules that have a
+//! finding already: a pattern that could not be read would count as one that meets anything.
+
+mod conflicts;
+mod credentials;
+mod headers;
+mod hosts;
+mod identity;
+mod keys;
+mod lists;
+mod overlap;
+mod paths;
+mod rules;
+mod templates;
+mod universe;
+
+use std::collections::{BTreeMap, HashMap};
+
+use credentials::TenantDomain;
+
+use crate::checked::{CheckedPolicy, Effect, Mode, Pattern};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::load::LoadedFile;
+use crate::pattern::parse_regex;
+use crate::source::{SourceMap, Span, Text};
+use crate::syntax::did_you_mean;
+
+/// What the files of a policy declare, by name.
+#[derive(Default)]
+struct Names<'f> {
+    lists: Declared<'f>,
+    keys: Declared<'f>,
+    customers: Declared<'f>,
+    rules: Declared<'f>,
+    /// Worker secrets that hold signing keys, with the key and the place that says so.
+    key_secrets: HashMap<&'f str, (&'f str, Span)>,
+    /// Requests say whose they are.
+    has_identity: bool,
+}
+
+/// Names of one kind, numbered in the order in which they were declared.
+#[derive(Default)]
+struct Declared<'f>(HashMap<&'f str, (usize, Span)>);
+
+/// Checks a policy: the files in the order in which their rules count, the root last. `None` if a file is not TOML, for
+/// then nobody knows what names it would have declared. What comes back is a policy only if nothing was found wrong.
+pub(crate) fn check(
+    files: &[LoadedFile],
+    sources: &mut SourceMap,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<CheckedPolicy> {
+    let root = &files.last()?.policy;
+    if files.iter().any(|file| !file.policy.is_toml) {
+        return None;
+    }
+    let mode = root.mode.unwrap_or(Mode::Enforce);
+    let identity = identity::identity(root.identity.as_ref(), findings);
+    let enforce_for = identity::enforce_for(root.enforce_for.as_ref(), mode, identity.as_ref(), findings);
+
+    let mut names = Names { has_identity: identity.is_some(), ..Names::default() };
+    let (mut customers, mut lists, mut keys, mut tenant_domains) =
+        (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
+    for file in files {
+        tenant_domains.extend(file.policy.tenant_domains.iter().filter_map(|text| {
+            let name = hosts::domain(text, findings)?;
+            Some(TenantDomain { name, span: text.span })
+        }));
+        identity::customers(&file.policy.customers, &mut customers, &mut names, findings);
+        keys::keys(&file.policy.keys, &mut keys, &mut names, findings);
+        lists::lists(file, &mut lists, &mut names, sources, findings);
+    }
+
+    let entries: Vec<_> = files.iter().flat_map(|file| &file.policy.rules).collect();
+    for id in entries.iter().filter_map(|entry| entry.id.as_ref()) {
+        self::id(id, "rule", findings);
+        names.rules.declare(id, "rule", findings);
+    }
+    let rules: Vec<_> = entries.into_iter().map(|entry| rules::rule(entry, &names, findings)).collect();
+    for rule in rules.iter().filter(|rule| rule.sound) {
+        credentials::check(rule, &tenant_domains, findings);
+    }
+    conflicts::check(&rules, findings);
+    let audiences: Vec<_> = rules
+        .iter()
+        .filter_map(|at| {
+            let jwt = at.rule.obligations.jwt.as_ref()?;
+            let audience = at.entry.jwt.as_ref()?.value.audience.as_ref()?;
+            Some((jwt.key, audience.value.as_str(), audience.span))
+        })
+        .collect();
+    keys::one_audience(&keys, &audiences, findings);
+
+    let mut tenant_domains: Vec<_> = tenant_domains.into_iter().map(|domain| domain.name).collect();
+    tenant_domains.sort_unstable();
+    tenant_domains.dedup();
+    Some(CheckedPolicy {
+        default: root.default.unwrap_or(Effect::Deny),
+        mode,
+        enforce_for,
+        identity,
+        tenant_domains,
+        customers,
+        lists,
+        keys,
+        rules: rules.into_iter().map(|at| at.rule).collect(),
+    })
+}
+
+impl<'f> Declared<'f> {
+    /// Adds a name; false, with a finding, if it is there already.
+    fn declare(&mut self, name: &'f Text, what: &str, findings: &mut Vec<Diagnostic>) -> bool {
+        let next = self.0.len();
+        if let Some((_, first)) = self.0.get(name.value.as_str()) {
+            let message = format!("there are two {what}s called `{}`", name.value);
+            findings.push(
+                Diagnostic::error(Code::DuplicateId, name.span, message)
+                    .label(*first, "this one came first")
+                    .help(format!("a {what}'s name is unique over a policy and all that it extends: rename one")),
+            );
+            return false;
+        }
+        self.0.insert(&name.value, (next, name.span));
+        true
+    }
+
+    /// The number of a declared name.
+    fn resolve(&self, name: &Text, what: &str, table: &str, findings: &mut Vec<Diagnostic>) -> Option<usize> {
+        if let Some(&(index, _)) = self.0.get(name.value.as_str()) {
+            return Some(index);
+        }
+        let message = format!("there is no {what} called `{}`", name.value);
+        let finding = Diagnostic::error(Code::UnknownName, name.span, message);
+        let mut known: Vec<&str> = self.0.keys().copied().collect();
+        known.sort_unstable();
+        findings.push(match did_you_mean(&name.value, known) {
+            Some(word) => finding.help(format!("did you mean `{word}`?")),
+            None => finding.help(format!("declare it: `[{table}.{}]`", name.value)),
+        });
+        None
+    }
+}
+
+/// An id is `[a-z0-9-]+`.
+fn id(text: &Text, what: &str, findings: &mut Vec<Diagnostic>) {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if !text.value.is_empty() && text.value.bytes().all(is_plain) {
+        return;
+    }
+    let message = format!("`{}` is not an id for a {what}", text.value.escape_debug());
+    let finding = Diagnostic::error(Code::InvalidValue, text.span, message);
+    let plain: String = text
+        .value
+        .to_ascii_lowercase()
+        .chars()
+        .map(|c| if u8::try_from(c).is_ok_and(is_plain) { c } else { '-' })
+        .collect();
+    let plain = plain.trim_matches('-');
+    findings.push(if plain.is_empty() {
+        finding.help("ids are made of `a-z`, `0-9` and `-`")
+    } else {
+        finding.help(format!("ids are made of `a-z`, `0-9` and `-`: write `{plain}`"))
+    });
+}
+
+/// A regex that an operator wrote: ASCII, and one that parses.
+fn regex(text: &Text, why_ascii: &str, findings: &mut Vec<Diagnostic>) -> Option<Pattern> {
+    let written = text.value.as_str();
+    if !written.is_ascii() {
+        let message = format!("the regex `{written}` is not ASCII");
+        findings.push(Diagnostic::error(Code::InvalidPattern, text.span, message).help(why_ascii));
+        return None;
+    }
+    if let Err(error) = parse_regex(written) {
+        let (why, at) = match &*error {
+            regex_syntax::Error::Parse(error) => (error.kind().to_string(), error.span().start.offset),
+            regex_syntax::Error::Translate(error) => (error.kind().to_string(), error.span().start.offset),
+            _ => ("it does not parse".to_owned(), 0),
+        };
+        let message = format!("the regex `{written}` is broken at character {}: {why}", at + 1);
+        findings.push(Diagnostic::error(Code::InvalidPattern, text.span, message));
+        return None;
+    }
+    Some(Pattern { text: text.value.clone(), span: text.span })
+}
+
+/// A pattern whose automaton is over the limit.
+fn too_large(text: &Text) -> Diagnostic {
+    let limit = crate::automaton::MAX_SPARSE >> 20;
+    let message = format!("`{}` needs an automaton of more than {limit} MiB", text.value);
+    Diagnostic::error(Code::PatternTooLarge, text.span, message)
+        .help("bound its repetitions tighter, or split it into several patterns")
+}

@@ -1,0 +1,151 @@
+//! What requests can look like at all, as automata: a pattern that shares no string with these meets no request.
+
+use std::sync::LazyLock;
+
+use crate::automaton::{Dfa, determinize, meet};
+
+/// What a pattern for hosts can meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// No host that a request can have.
+    Nothing,
+    /// Hosts, but only such as need an allow rule that names them exactly.
+    SpecialHosts,
+    /// Hosts of the world.
+    Ordinary,
+}
+
+/// Every canonical host, lengths aside.
+static HOSTS: LazyLock<Dfa> = LazyLock::new(|| fixed(r"(?:[a-z0-9_-]+\.)*[a-z0-9_-]+|\[[0-9a-f:]+\]"));
+
+/// Hosts that are special (`tidegate_engine::canonical::Host::is_special`), and names that end in a number, for those are
+/// IPv4 addresses or no hosts.
+static SPECIAL_HOSTS: LazyLock<Dfa> =
+    LazyLock::new(|| fixed(r"[^.]*|(?:[^.]+\.)*(?:localhost|local|internal|home\.arpa|onion|[0-9]+|0x[0-9a-f]*)"));
+
+/// Every path in the form that paths are matched in.
+static PATHS: LazyLock<Dfa> = LazyLock::new(|| {
+    // Escapes of unreserved characters (RFC 3986 §2.3) are decoded before matching.
+    let escapes: Vec<String> = (0..=u8::MAX)
+        .filter(|byte| !byte.is_ascii_alphanumeric() && !b"-._~".contains(byte))
+        .map(|byte| format!("%{byte:02X}"))
+        .collect();
+    fixed(&format!(r"/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|{})*", escapes.join("|")))
+});
+
+/// Paths that upstreams may read as others, whatever a rule says about escapes. Not all: bad UTF-8 is left out.
+static DOUBTFUL_PATHS: LazyLock<Dfa> =
+    LazyLock::new(|| fixed(r".*(?://|/\.\.?;|%5C|%[01][0-9A-F]|%7F|%C2%[89][0-9A-F]).*|(?:.*/)?\.\.?(?:/.*)?"));
+
+/// Paths that only rules with `encoded = "literal"` can be certain of.
+static ENCODED_PATHS: LazyLock<Dfa> = LazyLock::new(|| fixed(".*%2[5F].*"));
+
+/// What a pattern for hosts can meet.
+pub(super) fn host_reach(pattern: &Dfa) -> Reach {
+    if !meet(&[pattern, &HOSTS], &[]) {
+        Reach::Nothing
+    } else if !meet(&[pattern, &HOSTS], &[&SPECIAL_HOSTS]) {
+        Reach::SpecialHosts
+    } else {
+        Reach::Ordinary
+    }
+}
+
+/// Whether a path exists that the pattern certainly meets.
+pub(super) fn meets_a_path(pattern: &Dfa, encoded_literal: bool) -> bool {
+    if encoded_literal {
+        meet(&[pattern, &PATHS], &[&DOUBTFUL_PATHS])
+    } else {
+        meet(&[pattern, &PATHS], &[&DOUBTFUL_PATHS, &ENCODED_PATHS])
+    }
+}
+
+/// Whether two patterns for hosts meet in a host.
+pub(super) fn share_a_host(a: &Dfa, b: &Dfa) -> bool {
+    meet(&[a, b, &HOSTS], &[])
+}
+
+/// Whether two patterns for paths meet in a path.
+pub(super) fn share_a_path(a: &Dfa, b: &Dfa) -> bool {
+    meet(&[a, b, &PATHS], &[])
+}
+
+/// Whether every host that `inner` meets is met by `outer`.
+pub(super) fn hosts_within(inner: &Dfa, outer: &Dfa) -> bool {
+    !meet(&[inner, &HOSTS], &[outer])
+}
+
+/// Whether every path that `inner` meets is met by `outer`.
+pub(super) fn paths_within(inner: &Dfa, outer: &Dfa) -> bool {
+    !meet(&[inner, &PATHS], &[outer])
+}
+
+fn fixed(regex: &str) -> Dfa {
+    match determinize(&[regex.to_owned()]) {
+        Ok(dfa) => dfa,
+        Err(_) => unreachable!("`{regex}` is small"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_engine::canonical;
+
+    use super::*;
+    use crate::pattern::literal_regex;
+
+    fn dfa(regex: &str) -> Dfa {
+        determinize(&[regex.to_owned()]).unwrap()
+    }
+
+    #[test]
+    fn hosts_are_ordinary_or_special_as_the_engine_says() {
+        let hosts = [
+            "a.example",
+            "a_b.x-y.example",
+            "com",
+            "localhost",
+            "a.localhost",
+            "notlocalhost.example",
+            "a.internal",
+            "home.arpa",
+            "x.home.arpa",
+            "xhome.arpa",
+            "in-addr.arpa",
+            "x.onion",
+            "10.0.0.1",
+            "[::1]",
+            "1.a",
+            "x.local",
+        ];
+        for host in hosts {
+            let special = canonical::host(host).unwrap().is_special();
+            let reach = host_reach(&dfa(&literal_regex(host)));
+            assert_eq!(reach, if special { Reach::SpecialHosts } else { Reach::Ordinary }, "{host}");
+        }
+        for none in ["API.example", "a..b", "a.example:443", "é.example", "a/b"] {
+            assert_eq!(host_reach(&dfa(&literal_regex(none))), Reach::Nothing, "{none}");
+        }
+    }
+
+    #[test]
+    fn paths_are_met_where_they_are_spelled_as_paths_are_matched() {
+        for (path, plain, literal) in [
+            ("/a/b", true, true),
+            ("/a%2Fb", false, true),
+            ("/a%C3%A9", true, true),
+            ("a", false, false),
+            ("/%7Ea", false, false),
+            ("/a%2fb", false, false),
+            ("/a?b", false, false),
+            ("/a/../b", false, false),
+            ("/a/.well-known", true, true),
+            ("/a//b", false, false),
+            ("/a%5Cb", false, false),
+        ] {
+            let pattern = dfa(&literal_regex(path));
+            assert_eq!(meets_a_path(&pattern, false), plain, "{path}");
+            assert_eq!(meets_a_path(&pattern, true), literal, "{path}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Typed access to a TOML tree, with a finding for everything that is not as it should be.
+
+use toml::Spanned as TomlSpanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::suggest::{did_you_mean, one_of};
+use super::{Entry, Texts};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{FileId, Span, Spanned, Text};
+
+/// A value of the tree.
+pub(super) type Value<'t> = &'t TomlSpanned<DeValue<'t>>;
+
+/// Collects findings about one file.
+pub(super) struct Reader<'f> {
+    pub(super) file: FileId,
+    pub(super) findings: &'f mut Vec<Diagnostic>,
+}
+
+/// A table whose keys are known to be ones that it has.
+pub(super) struct Table<'t> {
+    /// For people: "a rule", "`jwt`".
+    pub(super) what: &'static str,
+    pub(super) span: Span,
+    entries: &'t DeTable<'t>,
+}
+
+/// A key of a table and its value.
+pub(super) struct Pair<'t> {
+    pub(super) key: Text,
+    pub(super) value: Value<'t>,
+    /// The value is one of several that the key holds.
+    pub(super) element: bool,
+}
+
+impl<'t> Table<'t> {
+    /// A key's value and the place of the key.
+    pub(super) fn pair(&self, reader: &Reader<'_>, key: &str) -> Option<Pair<'t>> {
+        self.entries.get_key_value(key).map(|(key, value)| Pair { key: reader.text(key), value, element: false })
+    }
+
+    /// All pairs in the order in which they stand in the file.
+    pub(super) fn pairs(&self, reader: &Reader<'_>) -> Vec<Pair<'t>> {
+        let mut pairs: Vec<_> =
+            self.entries.iter().map(|(key, value)| Pair { key: reader.text(key), value, element: false }).collect();
+        pairs.sort_by_key(|pair| pair.key.span.start);
+        pairs
+    }
+}
+
+impl Reader<'_> {
+    pub(super) fn report(&mut self, finding: Diagnostic) {
+        self.findings.push(finding);
+    }
+
+    /// The root of a file as a table.
+    pub(super) fn root<'t>(&mut self, tree: &'t TomlSpanned<DeTable<'t>>, keys: &[&str]) -> Table<'t> {
+        let table =
+            Table { what: "a policy", span: Span { file: self.file, start: 0, end: 0 }, entries: tree.get_ref() };
+        self.known_keys(&table, keys);
+        table
+    }
+
+    /// A table that has these keys and no others.
+    pub(super) fn table<'t>(&mut self, pair: &Pair<'t>, what: &'static str, keys: &[&str]) -> Option<Table<'t>> {
+        let table = self.open_table(pair, what)?;
+        self.known_keys(&table, keys);
+        Some(table)
+    }
+
+    /// A table whose keys are names of the operator's choosing.
+    pub(super) fn open_table<'t>(&mut self, pair: &Pair<'t>, what: &'static str) -> Option<Table<'t>> {
+        let DeValue::Table(entries) = pair.value.get_ref() else {
+            self.wrong_type(pair, "a table");
+            return None;
+        };
+        Some(Table { what, span: self.span(pair.value), entries })
+    }
+
+    /// A key that must be there.
+    pub(super) fn required<'t>(&mut self, table: &Table<'t>, key: &str, help: &str) -> Option<Pair<'t>> {
+        let pair = table.pair(self, key);
+        if pair.is_none() {
+            let message = format!("{} needs `{key}`", table.what);
+            self.report(Diagnostic::error(Code::MissingKey, table.span, message).help(help));
+        }
+        pair
+    }
+
+    pub(super) fn string(&mut self, pair: &Pair<'_>) -> Option<Text> {
+        let DeValue::String(text) = pair.value.get_ref() else {
+            self.wrong_type(pair, "a string");
+            return None;
+        };
+        Some(Spanned { value: text.to_string(), span: self.span(pair.value) })
+    }
+
+    pub(super) fn boolean(&mut self, pair: &Pair<'_>) -> Option<bool> {
+        let DeValue::Boolean(value) = pair.value.get_ref() else {
+            self.wrong_type(pair, "`true` or `false`");
+            return None;
+        };
+        Some(*value)
+    }
+
+    /// An array of strings that is not empty.
+    pub(super) fn strings(&mut self, pair: &Pair<'_>) -> Option<Texts> {
+        let items = self.items(pair, "an array of strings")?;
+        let texts: Vec<Text> = items.iter().filter_map(|item| self.string(item)).collect();
+        Self::entry_of(pair, texts)
+    }
+
+    /// A string, or an array of strings that is not empty.
+    pub(super) fn string_or_strings(&mut self, pair: &Pair<'_>) -> Option<Texts> {
+        match pair.value.get_ref() {
+            DeValue::String(_) => {
+                let text = self.string(pair)?;
+                Self::entry_of(pair, vec![text])
+            }
+            DeValue::Array(_) => self.strings(pair),
+            _ => {
+                self.wrong_type(pair, "a string or an array of strings");
+                None
+            }
+        }
+    }
+
+    /// The elements of an array that is not empty, each with the array's key.
+    pub(super) fn items<'t>(&mut self, pair: &Pair<'t>, expected: &str) -> Option<Vec<Pair<'t>>> {
+        let DeValue::Array(items) = pair.value.get_ref() else {
+            self.wrong_type(pair, expected);
+            return None;
+        };
+        if items.is_empty() {
+            let message = format!("`{}` is an empty array", pair.key.value);
+            let finding = Diagnostic::error(Code::EmptyArray, self.span(pair.value), message);
+            self.report(finding.help(format!("leave `{}` out, or put something in", pair.key.value)));
+            return None;
+        }
+        Some(items.iter().map(|value| Pair { key: pair.key.clone(), value, element: true }).collect())
+    }
+
+    /// A table of strings, in file order.
+    pub(super) fn string_table(&mut self, pair: &Pair<'_>, what: &'static str) -> Option<Vec<(Text, Text)>> {
+        let table = self.open_table(pair, what)?;
+        let pairs = table.pairs(self);
+        Some(pairs.into_iter().filter_map(|pair| self.string(&pair).map(|value| (pair.key, value))).collect())
+    }
+
+    /// A string that is one of a few words.
+    pub(super) fn choice<T: Copy>(&mut self, pair: &Pair<'_>, choices: &[(&str, T)]) -> Option<Spanned<T>> {
+        let text = self.string(pair)?;
+        if let Some(&(_, value)) = choices.iter().find(|(word, _)| *word == text.value) {
+            return Some(Spanned { value, span: text.span });
+        }
+        let words = || choices.iter().map(|(word, _)| *word);
+        let message = format!("`{}` is {}, not `{}`", pair.key.value, one_of(words()), text.value);
+        let finding = Diagnostic::error(Code::InvalidValue, text.span, message);
+        self.report(match did_you_mean(&text.value, words()) {
+            Some(word) => finding.help(format!("did you mean `{word}`?")),
+            None => finding,
+        });
+        None
+    }
+
+    pub(super) fn wrong_type(&mut self, pair: &Pair<'_>, expected: &str) {
+        let found = match pair.value.get_ref() {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "an integer",
+            DeValue::Float(_) => "a float",
+            DeValue::Boolean(_) => "a boolean",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "an array",
+            DeValue::Table(_) => "a table",
+        };
+        let what = if pair.element { "an element of " } else { "" };
+        let message = format!("{what}`{}` must be {expected}, not {found}", pair.key.value);
+        let finding = Diagnostic::error(Code::WrongType, self.span(pair.value), message);
+        let help = match pair.value.get_ref() {
+            DeValue::String(text) if expected == "an array of strings" => {
+                Some(format!("write `{} = [\"{text}\"]`", pair.key.value))
+            }
+            DeValue::Integer(number) if expected.contains("string") => {
+                Some(format!("put it in quotes: `\"{number}\"`"))
+            }
+            DeValue::Boolean(value) if expected.contains("string") => Some(format!("put it in quotes: `\"{value}\"`")),
+            _ => None,
+        };
+        self.report(match help {
+            Some(help) => finding.help(help),
+            None => finding,
+        });
+    }
+
+    pub(super) fn text(&self, key: &TomlSpanned<DeString<'_>>) -> Text {
+        let span = key.span();
+        Spanned { value: key.get_ref().to_string(), span: Span { file: self.file, start: span.start, end: span.end } }
+    }
+
+    pub(super) fn span(&self, value: Value<'_>) -> Span {
+        let span = value.span();
+        Span { file: self.file, start: span.start, end: span.end }
+    }
+
+    pub(super) fn entry<T>(pair: &Pair<'_>, value: T) -> Entry<T> {
+        Entry { key: pair.key.span, value }
+    }
+
+    /// Several strings, unless all of them were faulty.
+    fn entry_of(pair: &Pair<'_>, texts: Vec<Text>) -> Option<Texts> {
+        (!texts.is_empty()).then(|| Self::entry(pair, texts))
+    }
+
+    fn known_keys(&mut self, table: &Table<'_>, keys: &[&str]) {
+        for pair in table.pairs(self) {
+            let key = pair.key.value.as_str();
+            if keys.contains(&key) {
+                continue;
+            }
+            let message = format!("{} has no key `{key}`", table.what);
+            let finding = Diagnostic::error(Code::UnknownKey, pair.key.span, message);
+            let help = match did_you_mean(key, keys.iter().copied()) {
+                Some(word) => format!("did you mean `{word}`?"),
+                None => match super::policy::home_of(key) {
+                    Some(home) => format!("`{key}` is a key of {home}"),
+                    None => format!("its keys are {}", one_of(keys.iter().copied()).replace(" or ", " and ")),
+                },
+            };
+            self.report(finding.help(help));
+        }
+    }
+}
