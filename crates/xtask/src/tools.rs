@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::process::{cargo, output, program, run, say};
 use crate::workspace::{locked_version, root};
 
-const WASM_TARGET: &str = "wasm32-unknown-unknown";
+pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 const OLDEST_NODE: u32 = 20;
 
 /// Programs that the build of the Worker calls.

@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::process::{cargo, program, run, say};
-use crate::tools::Tools;
+use crate::tools::{Tools, WASM_TARGET};
 use crate::workspace::root;
+
+/// The Cargo profile of the Worker, in the workspace's `Cargo.toml`.
+const PROFILE: &str = "worker";
 
 /// Where the Worker without a policy lies: `index.js` and `index_bg.wasm`.
 pub(crate) fn worker_folder() -> PathBuf {
@@ -25,7 +28,7 @@ pub(crate) fn build(tools: &Tools) -> Result<()> {
         "compiling the outbound Worker to Wasm",
         cargo()
             .current_dir(&source)
-            .args(["build", "--lib", "--release", "--target", "wasm32-unknown-unknown"])
+            .args(["build", "--lib", "--profile", PROFILE, "--target", WASM_TARGET])
             .env("WASM_BINDGEN_USE_JS_SYS", "1"),
     )?;
     let out = worker_folder();
@@ -42,7 +45,7 @@ pub(crate) fn build(tools: &Tools) -> Result<()> {
     let mut worker_build = program_at(&tools.worker_build);
     worker_build
         .arg(&source)
-        .args([OsStr::new("--release"), OsStr::new("--out-dir"), out.as_os_str()])
+        .args([OsStr::new("--profile"), OsStr::new(PROFILE), OsStr::new("--out-dir"), out.as_os_str()])
         .env("WASM_BINDGEN_BIN", &tools.wasm_bindgen)
         .env("WASM_OPT_BIN", &tools.wasm_opt)
         .env("ESBUILD_BIN", &tools.esbuild);
@@ -62,6 +65,7 @@ pub(crate) fn build_with_policy(tools: &Tools) -> Result<()> {
             "tidegate-cli",
             "--",
             "build",
+            "--policy",
             "policies/example.toml",
             "--worker",
             "build/worker",
@@ -72,7 +76,7 @@ pub(crate) fn build_with_policy(tools: &Tools) -> Result<()> {
 }
 
 fn fingerprint(tools: &Tools) -> Result<String> {
-    let wasm = target_folder().join("wasm32-unknown-unknown").join("release").join("tidegate_worker.wasm");
+    let wasm = target_folder().join(WASM_TARGET).join(PROFILE).join("tidegate_worker.wasm");
     let mut hasher = DefaultHasher::new();
     fs::read(&wasm).with_context(|| format!("cannot read {}", wasm.display()))?.hash(&mut hasher);
     tools.versions().hash(&mut hasher);

@@ -94,8 +94,8 @@ impl ChainBuilder {
             (scripts.as_path(), "dispatch.js"),
             (&scripts, "tenant.js"),
             (&scripts, "outbound.js"),
-            (outbound, "index.js"),
-            (outbound, "index_bg.wasm"),
+            (&outbound, "index.js"),
+            (&outbound, "index_bg.wasm"),
         ] {
             let source = from.join(name);
             fs::copy(&source, folder.path().join(name)).with_context(|| format!("cannot copy {}", source.display()))?;
@@ -130,6 +130,11 @@ impl Chain {
             secrets: Vec::new(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         }
+    }
+
+    /// A chain whose outbound Worker holds this policy.
+    pub fn with_policy(policy: &str) -> Result<ChainBuilder> {
+        Ok(Self::around(OutboundWorker::with_policy(policy)?))
     }
 
     /// The upstream.

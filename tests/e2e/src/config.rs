@@ -50,7 +50,7 @@ impl Config<'_> {
         );
         for customer in self.customers {
             let name = quoted(&format!("customer-{}", customer.name));
-            let _ = writeln!(text, "    (name = {name}, worker = {}),", self.customer(customer));
+            let _ = writeln!(text, "    (name = {name}, worker = {}),", tenant(customer));
         }
         text.push_str("  ],\n  sockets = [\n");
         let _ = writeln!(
@@ -76,19 +76,6 @@ impl Config<'_> {
         )
     }
 
-    /// A customer's Worker: everything that it fetches goes to the outbound Worker, together with its parameters.
-    fn customer(&self, customer: &Customer) -> String {
-        let parameters = match &customer.parameters {
-            Some(parameters) => format!(", props = (json = {})", quoted(&parameters.to_string())),
-            None => String::new(),
-        };
-        format!(
-            "(modules = [(name = \"tenant.js\", esModule = embed \"tenant.js\")], compatibilityDate = {}, \
-             globalOutbound = (name = \"outbound\"{parameters}))",
-            quoted(&customer.compatibility_date),
-        )
-    }
-
     fn outbound(&self) -> String {
         let flags: Vec<String> = self.compatibility.flags.iter().map(|flag| quoted(flag)).collect();
         let secret = |(name, value): &(String, String)| format!("(name = {}, text = {})", quoted(name), quoted(value));
@@ -104,6 +91,19 @@ impl Config<'_> {
             secrets.join(", "),
         )
     }
+}
+
+/// A customer's Worker: everything that it fetches goes to the outbound Worker, together with its parameters.
+fn tenant(customer: &Customer) -> String {
+    let parameters = match &customer.parameters {
+        Some(parameters) => format!(", props = (json = {})", quoted(&parameters.to_string())),
+        None => String::new(),
+    };
+    format!(
+        "(modules = [(name = \"tenant.js\", esModule = embed \"tenant.js\")], compatibilityDate = {}, \
+         globalOutbound = (name = \"outbound\"{parameters}))",
+        quoted(&customer.compatibility_date),
+    )
 }
 
 /// A text in Cap'n Proto's notation.

@@ -23,6 +23,6 @@ mod workerd;
 
 pub use chain::{Chain, ChainBuilder, Customer};
 pub use client::{Fetch, Outcome};
-pub use outbound::OutboundWorker;
+pub use outbound::{OutboundWorker, compile, compile_file};
 pub use paths::repository;
 pub use upstream::{Captured, Reply, Upstream};

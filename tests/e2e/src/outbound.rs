@@ -1,27 +1,79 @@
 //! The outbound Worker that is put into a chain.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow, bail};
 use tempfile::TempDir;
+use tidegate_cli::bundle::Bundle;
 
-/// A folder with `index.js` and `index_bg.wasm`, as `tidegate build` writes it.
+use crate::paths::repository;
+
+/// A folder with `index.js` and `index_bg.wasm`, ready to run.
 pub struct OutboundWorker {
     folder: TempDir,
 }
 
 impl OutboundWorker {
-    /// STUB
-    pub fn stub(dir: &Path) -> Result<Self> {
-        let folder = TempDir::new()?;
-        for f in ["index.js", "index_bg.wasm"] {
-            std::fs::copy(dir.join(f), folder.path().join(f))?;
+    /// The Worker with a policy given as text, compiled and built in as `tidegate build` does it.
+    pub fn with_policy(policy: &str) -> Result<Self> {
+        Self::with_table(&compile(policy)?)
+    }
+
+    /// The same, with the policy in a file, beside what it extends and the lists that it names.
+    pub fn with_policy_file(policy: &Path) -> Result<Self> {
+        Self::with_table(&compile_file(policy)?)
+    }
+
+    /// The Worker with any bytes for a table.
+    pub fn with_table(table: &[u8]) -> Result<Self> {
+        let folder = folder()?;
+        let bundle = Bundle::new(&built_worker()?, table).map_err(|error| anyhow!("{error}"))?;
+        bundle.install(&folder.path().join("worker")).map_err(|error| anyhow!("{error}"))?;
+        Ok(Self { folder })
+    }
+
+    /// The Worker as it was built, into which nobody has put a policy.
+    pub fn without_policy() -> Result<Self> {
+        let folder = folder()?;
+        let target = folder.path().join("worker");
+        fs::create_dir(&target)?;
+        for module in ["index.js", "index_bg.wasm"] {
+            fs::copy(built_worker()?.join(module), target.join(module)).with_context(|| format!("cannot copy {module}"))?;
         }
         Ok(Self { folder })
     }
 
     /// Where the modules lie.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().join("worker")
     }
+}
+
+/// Compiles a policy that is given as text.
+pub fn compile(policy: &str) -> Result<Vec<u8>> {
+    let folder = folder()?;
+    let file = folder.path().join("policy.toml");
+    fs::write(&file, policy).context("cannot write the policy")?;
+    compile_file(&file)
+}
+
+/// Compiles the policy in a file.
+pub fn compile_file(policy: &Path) -> Result<Vec<u8>> {
+    let compilation = tidegate_compiler::compile(policy);
+    let findings = compilation.diagnostics;
+    let output = compilation.output.with_context(|| format!("{} does not compile: {findings:#?}", policy.display()))?;
+    Ok(output.table)
+}
+
+fn built_worker() -> Result<PathBuf> {
+    let folder = repository().join("build/worker");
+    if !folder.join("index_bg.wasm").is_file() {
+        bail!("there is no built Worker in {}: run `cargo xtask worker`", folder.display());
+    }
+    Ok(folder)
+}
+
+fn folder() -> Result<TempDir> {
+    TempDir::with_prefix("tidegate-e2e-").context("cannot make a temporary folder")
 }

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use crate::paths::repository;
 
 /// workerd is ready within 50 ms on an idle machine; a crowded one may need longer.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// The process, stopped when this is dropped. Its output is kept.
 pub(crate) struct Workerd {
