@@ -30,6 +30,14 @@ fn findings_are_shown_in_their_place() {
 }
 
 #[test]
+fn a_finding_shows_every_file_that_it_is_about() {
+    let folder = Folder::new();
+    folder.write("base.toml", "[[rule]]\r\nid = \"a\"\r\neffect = \"deny\"\r\n");
+    folder.write("policy.toml", "policy = 1\nextends = [\"base.toml\"]\n[[rule]]\nid = \"a\"\neffect = \"deny\"\n");
+    insta::assert_snapshot!("two_files", folder.run(&["check", "policy.toml"]).ends(1).stderr);
+}
+
+#[test]
 fn findings_are_data() {
     let folder = Folder::new();
     folder.write("policy.toml", FAULTY);
