@@ -40,22 +40,51 @@ pub enum Severity {
 impl Diagnostic {
     /// An error at a place.
     pub fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Error, message: message.into(), span, labels: Vec::new(), help: Vec::new() }
+        Self { code, severity: Severity::Error, message: plain(message), span, labels: Vec::new(), help: Vec::new() }
+    }
+
+    /// Makes a finding one that stops nothing.
+    #[must_use]
+    pub fn warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
     }
 
     /// Adds a way out.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help.push(help.into());
+        self.help.push(plain(help));
         self
     }
 
     /// Adds a further place.
     #[must_use]
     pub fn label(mut self, span: Span, message: impl Into<String>) -> Self {
-        self.labels.push(Label { span, message: message.into() });
+        self.labels.push(Label { span, message: plain(message) });
         self
     }
+}
+
+/// Text that does no harm to a terminal or a log: findings quote what was written, and lists are written by others.
+fn plain(text: impl Into<String>) -> String {
+    const LONGEST: usize = 600;
+    /// Characters that turn the direction of what follows (Unicode UAX #9).
+    const BIDIRECTIONAL: [char; 9] =
+        ['\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}'];
+    let text = text.into();
+    let harmful = |c: char| c.is_control() || BIDIRECTIONAL.contains(&c);
+    if text.len() <= LONGEST && !text.contains(harmful) {
+        return text;
+    }
+    let mut shown = String::new();
+    for c in text.chars() {
+        if shown.len() >= LONGEST {
+            shown.push('…');
+            break;
+        }
+        if harmful(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
 }
 
 macro_rules! codes {
@@ -125,4 +154,27 @@ codes! {
     UnmatchablePattern = "unmatchable-pattern",
     /// A value of another type than the key takes.
     WrongType = "wrong-type",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::FileId;
+
+    #[test]
+    fn codes_are_kebab_case_and_alphabetical() {
+        let texts: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert!(texts.is_sorted());
+        assert!(
+            texts.iter().all(|text| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-' || byte == b'8'))
+        );
+    }
+
+    #[test]
+    fn what_a_finding_quotes_cannot_steer_a_terminal() {
+        let span = Span { file: FileId(0), start: 0, end: 0 };
+        let finding = Diagnostic::error(Code::ListLine, span, "`\u{1b}[31m\u{202e}`").help("x".repeat(10_000));
+        assert_eq!(finding.message, "`\\u{1b}[31m\\u{202e}`");
+        assert!(finding.help[0].len() < 1_000);
+    }
 }

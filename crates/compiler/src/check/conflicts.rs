@@ -67,9 +67,8 @@ pub(super) fn check(rules: &[RuleAt<'_>], findings: &mut Vec<Diagnostic>) {
     }
     let mut compare = Compare { rules, extents: HashMap::new(), findings };
     for (header, acts) in &by_header {
-        compare.header(&format!("`{header}`"), acts);
+        compare.header(header, acts);
     }
-    // A request carries one token, whatever header it is in.
     compare.tokens(&tokens);
 }
 
@@ -107,33 +106,56 @@ struct Compare<'c, 'r> {
 }
 
 impl Compare<'_, '_> {
-    fn tokens(&mut self, acts: &[Act<'_>]) {
-        self.acts("the token", acts, true);
-    }
-
+    /// Compares what rules do to one header. Each rule is told once of the rules before it.
     fn header(&mut self, header: &str, acts: &[Act<'_>]) {
-        self.acts(header, acts, false);
-    }
-
-    fn acts(&mut self, header: &str, acts: &[Act<'_>], tokens: bool) {
-        let contradict = |a: Way<'_>, b: Way<'_>| {
-            let both_tokens = matches!((a, b), (Way::Token(_), Way::Token(_)));
-            both_tokens == tokens && a.contradicts(b)
+        let contradict = |a: &Act<'_>, b: &Act<'_>| {
+            let both_tokens = matches!((a.way, b.way), (Way::Token(_), Way::Token(_)));
+            !both_tokens && a.way.contradicts(b.way)
         };
         if acts.iter().all(|act| act.way == acts[0].way) {
             return;
         }
+        let mut told = None;
         for (index, later) in acts.iter().enumerate() {
-            let against: Vec<&Act<'_>> = acts[..index]
-                .iter()
-                .filter(|earlier| contradict(earlier.way, later.way))
-                .filter(|earlier| earlier.rule == later.rule || self.overlap(earlier.rule, later.rule))
-                .collect();
-            if let Some(first) = against.first() {
-                let finding = self.finding(header, first, later, &against);
-                self.findings.push(finding);
+            for earlier in acts[..index].iter().rev().take_while(|earlier| earlier.rule == later.rule) {
+                if contradict(earlier, later) {
+                    self.findings.push(within_rule(&self.rules[later.rule].rule.id, header, earlier, later));
+                }
+            }
+            if told == Some(later.rule) {
+                continue;
+            }
+            let against = self.against(later, &acts[..index], contradict);
+            if !against.is_empty() {
+                told = Some(later.rule);
+                let ends = format!("give `{header}` in two ways");
+                self.report(&ends, later, &against);
             }
         }
+    }
+
+    /// Compares what tokens rules ask for: a request carries one, whatever header it is in.
+    fn tokens(&mut self, acts: &[Act<'_>]) {
+        for (index, later) in acts.iter().enumerate() {
+            let against = self.against(later, &acts[..index], |a, b| a.way.contradicts(b.way));
+            if !against.is_empty() {
+                self.report("ask for two different tokens", later, &against);
+            }
+        }
+    }
+
+    /// Those of the earlier acts, of other rules, that one contradicts.
+    fn against<'a>(
+        &mut self,
+        later: &Act<'_>,
+        earlier: &'a [Act<'a>],
+        contradict: impl Fn(&Act<'_>, &Act<'_>) -> bool,
+    ) -> Vec<&'a Act<'a>> {
+        earlier
+            .iter()
+            .filter(|earlier| earlier.rule != later.rule && contradict(earlier, later))
+            .filter(|earlier| self.overlap(earlier.rule, later.rule))
+            .collect()
     }
 
     fn overlap(&mut self, a: usize, b: usize) -> bool {
@@ -143,24 +165,17 @@ impl Compare<'_, '_> {
         self.extents[&a].overlaps(&self.extents[&b])
     }
 
-    fn finding(&self, header: &str, first: &Act<'_>, later: &Act<'_>, against: &[&Act<'_>]) -> Diagnostic {
+    fn report(&mut self, ends: &str, later: &Act<'_>, against: &[&Act<'_>]) {
+        let Some(first) = against.first() else { return };
         let id = |act: &Act<'_>| self.rules[act.rule].rule.id.as_str();
         let is_set = |act: &Act<'_>| matches!(act.way, Way::Set(_));
-        if first.rule == later.rule {
-            let message = format!("`{}` {} and {}: {header}", id(later), first.way.describe(), later.way.describe());
-            let message = message.replace(&format!(" it: {header}"), &format!(" {header}"));
-            return Diagnostic::error(Code::Conflict, later.span, message)
-                .label(first.span, "it is named here already")
-                .help("decide for one: what a rule sets replaces what the tenant sent");
-        }
-        let message =
-            format!("`{}` and `{}` can match one request, and give {header} in two ways", id(first), id(later));
+        let message = format!("`{}` and `{}` can match one request, and {ends}", id(first), id(later));
         let mut finding = Diagnostic::error(Code::Conflict, later.span, message);
         for other in against.iter().take(MAX_SHOWN) {
             finding = finding.label(other.span, format!("`{}` {}", id(other), other.way.describe()));
         }
         if against.len() > MAX_SHOWN {
-            finding = finding.help(format!("so do {} more rules", against.len() - MAX_SHOWN));
+            finding = finding.help(format!("there are {} more rules like `{}`", against.len() - MAX_SHOWN, id(first)));
         }
         finding =
             finding.help(format!("keep them apart: give `{}` an `except` with what `{}` is for", id(first), id(later)));
@@ -168,6 +183,13 @@ impl Compare<'_, '_> {
             finding =
                 finding.help("or set one template in both, with `{vars.NAME}` for what differs between customers");
         }
-        finding
+        self.findings.push(finding);
     }
+}
+
+fn within_rule(id: &str, header: &str, earlier: &Act<'_>, later: &Act<'_>) -> Diagnostic {
+    let message = format!("`{id}` gives `{header}` in two ways");
+    Diagnostic::error(Code::Conflict, later.span, message)
+        .label(earlier.span, format!("here it {}", earlier.way.describe()))
+        .help("decide for one: what a rule sets takes the place of what the tenant sent")
 }

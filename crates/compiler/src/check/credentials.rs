@@ -38,7 +38,10 @@ pub(super) fn check(at: &RuleAt<'_>, tenant_domains: &[TenantDomain], findings: 
                 .help("name them in `hosts`, where globs are, or in `domains`"),
         );
     }
-    if entry.lists.is_none() && entry.host_regex.is_none() && entry.domains.is_none() && entry.hosts.is_none() {
+    // In a rule with a finding, the hosts may be what could not be read.
+    let names_hosts =
+        entry.lists.is_some() || entry.host_regex.is_some() || entry.domains.is_some() || entry.hosts.is_some();
+    if at.sound && !names_hosts {
         let finding = Diagnostic::error(
             Code::CredentialHost,
             rule.span,

@@ -32,6 +32,11 @@ pub(super) fn domain(text: &Text, findings: &mut Vec<Diagnostic>) -> Option<Stri
     parse_domain(text).map_err(|finding| findings.push(finding)).ok()
 }
 
+/// An entry of `tenant-domains`: a name that stands for everything beneath it, and that no request need ever have.
+pub(super) fn suffix(text: &Text, findings: &mut Vec<Diagnostic>) -> Option<String> {
+    named_domain(text).map(|host| host.as_str().to_owned()).map_err(|finding| findings.push(finding)).ok()
+}
+
 /// An entry of `host-regex`.
 pub(super) fn regex(text: &Text, findings: &mut Vec<Diagnostic>) -> Option<HostPattern> {
     let written = &text.value;
@@ -63,11 +68,25 @@ fn parse_host(text: &Text) -> Result<HostEntry, Diagnostic> {
 }
 
 fn parse_domain(text: &Text) -> Result<String, Diagnostic> {
+    let host = named_domain(text)?;
+    // A single label is special, but what is beneath it need not be: `com`.
+    let beneath = canonical::host(&format!("x.{}", host.as_str()));
+    if host.is_special() && beneath.is_ok_and(|beneath| beneath.is_special()) {
+        return Err(special_only(text));
+    }
+    Ok(host.as_str().to_owned())
+}
+
+/// A name that can have others beneath it.
+fn named_domain(text: &Text) -> Result<Host, Diagnostic> {
     let written = text.value.as_str();
     not_a_url(text)?;
     if written.contains('*') {
-        let finding =
-            Diagnostic::error(Code::InvalidPattern, text.span, format!("`{written}`: `domains` takes no globs"));
+        let finding = Diagnostic::error(
+            Code::InvalidPattern,
+            text.span,
+            format!("`{written}` is a glob where a plain name stands"),
+        );
         let beneath = written.trim_start_matches(['*', '.']);
         return Err(if !beneath.is_empty() && !beneath.contains('*') {
             finding
@@ -86,12 +105,7 @@ fn parse_domain(text: &Text) -> Result<String, Diagnostic> {
         );
         return Err(finding.help(format!("write `hosts = [\"{}\"]`", host.as_str())));
     }
-    // A single label is special, but what is beneath it need not be: `com`.
-    let beneath = canonical::host(&format!("x.{}", host.as_str()));
-    if host.is_special() && beneath.is_ok_and(|beneath| beneath.is_special()) {
-        return Err(special_only(text));
-    }
-    Ok(host.as_str().to_owned())
+    Ok(host)
 }
 
 /// Finds what belongs into another key, and what no host holds.

@@ -32,7 +32,7 @@ pub(super) fn customers<'f>(
 ) {
     for entry in entries {
         if let Err(why) = customer_name(&entry.name.value) {
-            let message = format!("`{}` is not the name of a customer: {why}", entry.name.value.escape_debug());
+            let message = format!("`{}` is not the name of a customer: {why}", entry.name.value);
             findings.push(Diagnostic::error(Code::InvalidValue, entry.name.span, message));
         }
         if !names.customers.declare(&entry.name, "customer", findings) {
@@ -90,7 +90,7 @@ pub(super) fn customer_globs(texts: &Texts, findings: &mut Vec<Diagnostic>) -> V
         match customer_name(&text.value) {
             Ok(()) => globs.push(AnyRunGlob(Pattern { text: text.value.clone(), span: text.span })),
             Err(why) => {
-                let message = format!("no customer is called `{}`: {why}", text.value.escape_debug());
+                let message = format!("no customer is called `{}`: {why}", text.value);
                 findings.push(Diagnostic::error(Code::UnmatchablePattern, text.span, message));
             }
         }

@@ -37,7 +37,14 @@ fn read(
     sources: &mut SourceMap,
     findings: &mut Vec<Diagnostic>,
 ) -> Option<list::Names> {
+    // Whatever the format, a file that is not there is a finding.
+    let path = entry.file.as_ref().map(|named| file.directory.join(&named.value));
+    let text =
+        entry.file.as_ref().zip(path.as_ref()).and_then(|(named, path)| {
+            read_text(path, MAX_LIST).map_err(|fault| findings.push(fault.at(named.span))).ok()
+        });
     let format = entry.format.as_ref()?;
+    let skip = skip(entry, format.value, findings);
     if !list::is_readable(format.value) {
         let name = match format.value {
             ListFormat::Adblock => "adblock",
@@ -49,17 +56,13 @@ fn read(
         findings.push(finding.help("formats that can be read are `domains` and `hosts`"));
         return None;
     }
-    let skip = skip(entry, format.value, findings);
-    let named = entry.file.as_ref()?;
-    let path = file.directory.join(&named.value);
-    let text = read_text(&path, MAX_LIST).map_err(|fault| findings.push(fault.at(named.span))).ok()?;
+    let (named, path, text) = (entry.file.as_ref()?, path?, text?);
     let before = findings.len();
     let id = sources.add(&path, text);
     let contents = list::read(format.value, &skip, id, &sources.file(id).text, findings);
     if contents.names.is_empty() && findings.len() == before {
         let message = format!("the list `{}` holds no name", entry.id.value);
-        let mut finding = Diagnostic::error(Code::EmptyList, named.span, message);
-        finding.severity = crate::diagnostic::Severity::Warning;
+        let finding = Diagnostic::error(Code::EmptyList, named.span, message).warning();
         findings.push(finding.help("rules with this list meet nothing by it; was the file fetched as a whole?"));
     }
     Some(contents)

@@ -1,8 +1,8 @@
 //! [`LoadedFile`]s → [`CheckedPolicy`]: names are resolved, patterns parsed, lists read, rules compared.
 //!
 //! One module an area of the language; each holds the wording of its findings. Every value is checked, whatever is
-//! wrong elsewhere. Only what compares whole rules ([`conflicts`], [`credentials`]) passes over rules that have a
-//! finding already: a pattern that could not be read would count as one that meets anything.
+//! wrong elsewhere. Only what compares whole rules ([`conflicts`]) passes over those that have a finding already: a
+//! pattern that could not be read would count as one that meets anything.
 
 mod conflicts;
 mod credentials;
@@ -65,7 +65,7 @@ pub(crate) fn check(
         (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
     for file in files {
         tenant_domains.extend(file.policy.tenant_domains.iter().filter_map(|text| {
-            let name = hosts::domain(text, findings)?;
+            let name = hosts::suffix(text, findings)?;
             Some(TenantDomain { name, span: text.span })
         }));
         identity::customers(&file.policy.customers, &mut customers, &mut names, findings);
@@ -79,7 +79,7 @@ pub(crate) fn check(
         names.rules.declare(id, "rule", findings);
     }
     let rules: Vec<_> = entries.into_iter().map(|entry| rules::rule(entry, &names, findings)).collect();
-    for rule in rules.iter().filter(|rule| rule.sound) {
+    for rule in &rules {
         credentials::check(rule, &tenant_domains, findings);
     }
     conflicts::check(&rules, findings);
@@ -149,7 +149,7 @@ fn id(text: &Text, what: &str, findings: &mut Vec<Diagnostic>) {
     if !text.value.is_empty() && text.value.bytes().all(is_plain) {
         return;
     }
-    let message = format!("`{}` is not an id for a {what}", text.value.escape_debug());
+    let message = format!("`{}` is not an id for a {what}", text.value);
     let finding = Diagnostic::error(Code::InvalidValue, text.span, message);
     let plain: String = text
         .value

@@ -190,7 +190,7 @@ impl Scope<'_, '_> {
         } else {
             return Some(AnyRunGlob(Pattern { text: text.value.clone(), span: text.span }));
         };
-        let message = format!("no header's value can be met by `{}`", value.escape_debug());
+        let message = format!("no header's value can be met by `{value}`");
         self.findings.push(Diagnostic::error(Code::UnmatchablePattern, text.span, message).help(why));
         None
     }

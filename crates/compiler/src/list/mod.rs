@@ -146,9 +146,11 @@ fn name_help(name: &str) -> &'static str {
 fn excerpt(text: &str) -> String {
     const LONGEST: usize = 80;
     let mut chars = text.chars();
-    let start: String = chars.by_ref().take(LONGEST).collect();
-    let start = start.escape_debug();
-    if chars.next().is_some() { format!("{start}…") } else { start.to_string() }
+    let mut start: String = chars.by_ref().take(LONGEST).collect();
+    if chars.next().is_some() {
+        start.push('…');
+    }
+    start
 }
 
 #[cfg(test)]
