@@ -22,13 +22,14 @@ struct Tally {
 /// Runs everything; the last lines say what was run and how long it took.
 pub(crate) fn run() -> Result<()> {
     let mut report = Report::default();
+    // First, so that a missing Node is said at once and not after minutes.
+    let tools = report.stage("tools", tools::ensure)?;
     report.stage("format", || run_command("looking at the format", cargo().args(["fmt", "--all", "--check"])))?;
     report.stage("lints", || {
         let lint = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         run_command("looking for lints", cargo().current_dir(root()).args(lint))
     })?;
     report.tests("native tests", &["test"])?;
-    let tools = report.stage("tools", tools::ensure)?;
     report.stage("Worker build", || worker::build(&tools))?;
     report.tests("end to end", &["test", "--package", "tidegate-e2e"])?;
     report.finish();

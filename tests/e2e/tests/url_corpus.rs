@@ -6,7 +6,7 @@ mod url_cases;
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
-use tidegate_e2e::{Chain, Customer, Fetch, Outcome};
+use tidegate_e2e::{Captured, Chain, Customer, Fetch, Outcome};
 use url_cases::{Expected, HOST_POLICY, PATH_POLICY, UrlCase};
 
 const OLD_DATE: &str = "2024-01-01";
@@ -55,15 +55,13 @@ async fn judged(tenant: &str, policy: &str, cases: &[UrlCase]) -> Result<Vec<Str
         })
         .collect();
     // Whatever arrived, it went where the policy lets requests go.
-    let fits = |url: &str| match cases.iter().any(UrlCase::is_about_the_path) {
-        true => url.starts_with("https://api.example.com/public/"),
-        false => ["https://api.example.com/", "https://a.svc.example.com/", "https://r3---sn.svc.example.com/"]
-            .iter()
-            .any(|allowed| url.starts_with(allowed)),
+    let allowed: &[&str] = if cases.iter().any(UrlCase::is_about_the_path) {
+        &["https://api.example.com/public/"]
+    } else {
+        &["https://api.example.com/", "https://a.svc.example.com/", "https://r3---sn.svc.example.com/"]
     };
-    wrong.extend(
-        captured.iter().map(|request| request.url()).filter(|url| !fits(url)).map(|url| format!("{url} arrived")),
-    );
+    let strays = captured.iter().map(Captured::url).filter(|url| !allowed.iter().any(|prefix| url.starts_with(prefix)));
+    wrong.extend(strays.map(|url| format!("{url} arrived")));
     Ok(wrong)
 }
 
