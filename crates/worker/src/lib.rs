@@ -131,7 +131,7 @@ fn rule_and_record(request: &Request, env: &JsValue, decision: &str) -> Ruling {
     let received = Received::read(request, identity.map(|identity| Tenant::read(env, identity)).unwrap_or_default());
     let ruling = match (policy, &received) {
         (Err(fault), _) => Ruling::refused(Judgement::denied(Reason::PolicyUnavailable), fault),
-        (_, Err(fault)) => Ruling::refused(Judgement::fault(), fault),
+        (_, Err(fault)) => Ruling::refused(Judgement::denied(Reason::EvaluationFault), fault),
         (Ok(policy), Ok(received)) => rule(policy, received, request, &EnvSecrets::new(env)),
     };
     let Ruling { judgement, fault, .. } = &ruling;
@@ -147,7 +147,8 @@ fn rule(
 ) -> Ruling {
     let mut judgement = policy::judge(policy, &received.view(), secrets);
     let (Some(forwarding), Ok(target)) = (&judgement.forwarding, &received.target) else {
-        let fault = received.target.as_ref().err().map(ToString::to_string).or_else(|| secrets.complaint());
+        let invalid = received.target.as_ref().err().map(ToString::to_string);
+        let fault = invalid.or_else(|| judgement.fault.map(|fault| fault.to_string())).or_else(|| secrets.complaint());
         return Ruling { judgement, fault, outgoing: None };
     };
     let stamp = match &forwarding.jwt {
@@ -169,7 +170,7 @@ fn rule(
             let outgoing = judgement.forwarding.take().map(|forwarding| Outgoing { request, forwarding, blanked });
             Ruling { judgement, fault: None, outgoing }
         }
-        Err(fault) => Ruling::refused(Judgement::fault(), &fault),
+        Err(fault) => Ruling::refused(Judgement::denied(Reason::EvaluationFault), &fault),
     }
 }
 
