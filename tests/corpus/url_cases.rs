@@ -1,7 +1,7 @@
 //! Reads `url-cases.tsv`, for the native test and the one through the Worker.
 
 /// Every category but `path` is judged by this one.
-pub const HOST_POLICY: &str = r#"
+pub(crate) const HOST_POLICY: &str = r#"
 policy   = 1
 default  = "deny"
 identity = "none"
@@ -13,7 +13,7 @@ hosts  = ["api.example.com", "pay.example.com", "**.svc.example.com"]
 "#;
 
 /// Category `path` is judged by this one.
-pub const PATH_POLICY: &str = r#"
+pub(crate) const PATH_POLICY: &str = r#"
 policy   = 1
 default  = "deny"
 identity = "none"
@@ -27,11 +27,11 @@ paths  = ["/public/**"]
 
 /// One line of the corpus.
 #[derive(Clone, Debug)]
-pub struct UrlCase {
+pub(crate) struct UrlCase {
     /// Unique.
-    pub id: String,
+    pub(crate) id: String,
     /// The URL as a tenant would write it.
-    pub url: String,
+    pub(crate) url: String,
     /// What kind of trick it is.
     pub category: String,
     /// What must become of it.
@@ -44,7 +44,7 @@ pub struct UrlCase {
 
 /// What must become of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub(crate) enum Expected {
     /// It goes out.
     Allow,
     /// It is refused, for whatever reason.
@@ -55,13 +55,13 @@ pub enum Expected {
 
 impl UrlCase {
     /// Whether [`PATH_POLICY`] judges it.
-    pub fn is_about_the_path(&self) -> bool {
+    pub(crate) fn is_about_the_path(&self) -> bool {
         self.category == "path"
     }
 }
 
 /// All lines of the corpus.
-pub fn all() -> Vec<UrlCase> {
+pub(crate) fn all() -> Vec<UrlCase> {
     let cases: Vec<UrlCase> = include_str!("url-cases.tsv").lines().skip(1).map(case).collect();
     assert!(cases.len() > 200, "the corpus has lost lines: only {} are left", cases.len());
     cases

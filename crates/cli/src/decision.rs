@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use annotate_snippets::normalize_untrusted_str;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::Value;
 use tidegate_engine::{JwtSpec, Policy, Reason, RuleRef, SetHeader};
 
 use crate::request::{Judged, Request};
+use crate::terminal::plain;
 
 /// What is said about one judged request.
 #[derive(Debug, serde::Serialize)]
@@ -69,14 +69,14 @@ impl<'d> Decision<'d> {
             Some(rule) => format!("{} {rule}", self.reason),
             None => self.reason.to_owned(),
         };
-        normalize_untrusted_str(&format!("{} {} {url} ({because})", self.effect, request.method))
+        plain(&format!("{} {} {url} ({because})", self.effect, request.method))
     }
 
     /// All that there is to say, a line each, for people.
     pub(crate) fn text(&self, request: &Request) -> String {
         let mut text = self.headline(request);
         let mut line = |name: &str, value: &str| {
-            let _ = write!(text, "\n  {name:<12}{}", normalize_untrusted_str(value));
+            let _ = write!(text, "\n  {name:<12}{}", plain(value));
         };
         if self.rules.len() > 1 {
             line("rules", &self.rules.join(", "));

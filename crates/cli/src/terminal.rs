@@ -56,7 +56,7 @@ impl Terminal {
     /// Writes text with colours, which go where they cannot be shown. A stderr that cannot be written to stops nobody.
     pub(crate) fn styled(&mut self, text: &str) {
         let _ = self.stdout.flush();
-        let _ = writeln!(anstream::stderr().lock(), "{text}");
+        let _ = writeln!(anstream::stderr().lock(), "{}", without_c1(text));
     }
 }
 
@@ -71,9 +71,18 @@ impl Explained for StdoutError {
     }
 }
 
-/// Every line as it may stand on a terminal.
+/// Text that may hold input as one line that a terminal takes for text: no controls, no change of direction.
+pub(crate) fn plain(text: &str) -> String {
+    without_c1(&normalize_untrusted_str(text)).replace('\n', " ")
+}
+
 fn plain_lines(text: &str) -> String {
-    text.lines().map(normalize_untrusted_str).collect::<Vec<_>>().join("\n")
+    text.lines().map(plain).collect::<Vec<_>>().join("\n")
+}
+
+/// Terminals read U+009B as the beginning of an escape sequence; `annotate-snippets` passes it on.
+fn without_c1(text: &str) -> String {
+    text.replace(|c| matches!(c, '\u{80}'..='\u{9f}'), "\u{fffd}")
 }
 
 /// A writer that keeps quiet once its reader has gone.
@@ -133,6 +142,6 @@ mod tests {
 
     #[test]
     fn notes_carry_no_escape_sequences() {
-        assert!(!plain_lines("a\u{1b}[31mb\nc").contains('\u{1b}'));
+        assert!(!plain_lines("a\u{1b}[31mb\n\u{9b}31mc").contains(['\u{1b}', '\u{9b}']));
     }
 }

@@ -12,8 +12,8 @@ use tidegate_table::write::{
 
 use crate::automaton;
 use crate::checked::{
-    Algorithm, AnyRunGlob, CheckedPolicy, Condition, Effect, EnforceFor, HostCondition, HostPattern, Jwt, Mode, PathPattern,
-    Pattern, Rule, Scheme, Template, TemplatePart,
+    Algorithm, AnyRunGlob, CheckedPolicy, Condition, Effect, EnforceFor, HostCondition, HostPattern, Jwt, Mode,
+    PathPattern, Pattern, Rule, Scheme, Template, TemplatePart,
 };
 use crate::diagnostic::{Code, Diagnostic};
 
@@ -109,7 +109,10 @@ impl Lowering {
             customers: condition.customers.as_deref().map(|globs| self.dimension(globs)),
             tags: condition.tags.clone(),
             hosts: condition.hosts.as_ref().map(|hosts| self.hosts(hosts)),
-            schemes: condition.schemes.as_ref().map(|schemes| (schemes.contains(&Scheme::Http), schemes.contains(&Scheme::Https))),
+            schemes: condition
+                .schemes
+                .as_ref()
+                .map(|schemes| (schemes.contains(&Scheme::Http), schemes.contains(&Scheme::Https))),
             ports: condition.ports.clone(),
             methods: condition.methods.clone(),
             paths: condition.paths.as_ref().map(|patterns| {
@@ -161,8 +164,12 @@ impl Lowering {
         if let Some(first) = patterns.first() {
             let all = patterns.iter().map(|pattern| format!("`{}`", pattern.text)).collect::<Vec<_>>().join(", ");
             self.diagnostics.push(
-                Diagnostic::error(Code::PatternTooLarge, first.span, format!("together, these patterns are too large: {all}"))
-                    .help("split the rule in two, or use fewer wildcards in one pattern"),
+                Diagnostic::error(
+                    Code::PatternTooLarge,
+                    first.span,
+                    format!("together, these patterns are too large: {all}"),
+                )
+                .help("split the rule in two, or use fewer wildcards in one pattern"),
             );
         }
         0

@@ -344,6 +344,7 @@ impl std::error::Error for InvalidTarget {}
 impl std::error::Error for InvalidHost {}
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics fails, as it should")]
 mod tests {
     use super::*;
 
@@ -392,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_host_outside_the_language_is_refused_by_name_of_the_fault() {
-        let fault = |received| Target::parse(received).unwrap_err();
+        let fault = |received: &str| Target::parse(received).unwrap_err();
         assert_eq!(fault("https://a..b/"), InvalidTarget::Host(InvalidHost::EmptyLabel));
         assert_eq!(fault("https://./"), InvalidTarget::Host(InvalidHost::EmptyLabel));
         assert_eq!(fault("https://a!.b/"), InvalidTarget::Host(InvalidHost::Character));
@@ -406,7 +407,7 @@ mod tests {
 
     #[test]
     fn special_hosts_are_known_whatever_they_are_called() {
-        let special = |received| Target::parse(received).unwrap().host().is_special();
+        let special = |received: &str| Target::parse(received).unwrap().host().is_special();
         for received in [
             "http://2130706433/",
             "http://[::1]/",

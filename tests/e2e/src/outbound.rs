@@ -39,7 +39,8 @@ impl OutboundWorker {
         let target = folder.path().join("worker");
         fs::create_dir(&target)?;
         for module in ["index.js", "index_bg.wasm"] {
-            fs::copy(built_worker()?.join(module), target.join(module)).with_context(|| format!("cannot copy {module}"))?;
+            fs::copy(built_worker()?.join(module), target.join(module))
+                .with_context(|| format!("cannot copy {module}"))?;
         }
         Ok(Self { folder })
     }

@@ -85,7 +85,10 @@ async fn a_token_of_every_algorithm_arrives_and_verifies_with_the_jwks() -> Resu
         let token = keys.verify_header(Some(&arrived))?;
         assert_eq!((token.header["alg"].as_str(), token.header["kid"].as_str()), (Some(alg), Some(kid)));
         assert_eq!(token.claim("sub"), Some("acme"));
-        assert_eq!(token.claims["exp"].as_i64().zip(token.claims["iat"].as_i64()).map(|(exp, iat)| exp - iat), Some(ttl));
+        assert_eq!(
+            token.claims["exp"].as_i64().zip(token.claims["iat"].as_i64()).map(|(exp, iat)| exp - iat),
+            Some(ttl)
+        );
     }
     Ok(())
 }
@@ -109,7 +112,13 @@ async fn the_claims_are_those_of_the_rule_and_the_key() -> Result<()> {
 #[tokio::test]
 async fn a_key_that_is_missing_or_malformed_refuses_its_own_requests_and_no_others() -> Result<()> {
     let other_curve = SigningKey::new("EdDSA", "x")?.private_pem;
-    for secret in [None, Some(""), Some("not a key"), Some("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), Some(&other_curve)] {
+    for secret in [
+        None,
+        Some(""),
+        Some("not a key"),
+        Some("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+        Some(&other_curve),
+    ] {
         let mut chain = Chain::with_policy(POLICY)?.customer(Customer::new("acme")).secret("KEY_HS", "too short");
         if let Some(secret) = secret {
             chain = chain.secret("KEY_ES", secret);
@@ -152,7 +161,8 @@ const CUSTOMERS: usize = 50;
 const EACH: usize = 20;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_concurrent_requests_of_fifty_customers_through_one_isolate_carry_each_its_own_customers_token() -> Result<()> {
+async fn a_thousand_concurrent_requests_of_fifty_customers_through_one_isolate_carry_each_its_own_customers_token()
+-> Result<()> {
     let es = SigningKey::new("ES256", "platform-1")?;
     let mut chain = Chain::with_policy(
         r#"
@@ -201,7 +211,8 @@ async fn a_thousand_concurrent_requests_of_fifty_customers_through_one_isolate_c
 
     let captured = chain.upstream().captured();
     assert_eq!(captured.len(), CUSTOMERS * EACH);
-    let headers: Vec<String> = captured.iter().map(|request| request.header("authorization").unwrap_or_default()).collect();
+    let headers: Vec<String> =
+        captured.iter().map(|request| request.header("authorization").unwrap_or_default()).collect();
     let tokens: Vec<&str> = headers.iter().map(|header| header.trim_start_matches("Bearer ")).collect();
     let tokens = VerifyingKeys::default().public(&es).verify(&tokens)?;
     for (request, token) in captured.iter().zip(&tokens) {

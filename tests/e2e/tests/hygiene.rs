@@ -71,9 +71,26 @@ async fn nobody_can_pose_as_the_platform() -> Result<()> {
 async fn headers_that_only_platforms_and_proxies_may_send_are_dropped() -> Result<()> {
     let chain = chain().await?;
     let dropped = [
-        "cf-connecting-ip", "cf-worker", "cf-ew-via", "cdn-loop", "tidegate-decision", "proxy-authorization", "forwarded",
-        "x-forwarded-for", "x-forwarded-host", "x-real-ip", "true-client-ip", "via", "x-original-url", "x-rewrite-url",
-        "x-http-method", "x-http-method-override", "x-method-override", "te", "keep-alive", "x-named-by-connection",
+        "cf-connecting-ip",
+        "cf-worker",
+        "cf-ew-via",
+        "cdn-loop",
+        "tidegate-decision",
+        "proxy-authorization",
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-real-ip",
+        "true-client-ip",
+        "via",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+        "te",
+        "keep-alive",
+        "x-named-by-connection",
     ];
     let fetch = |host: &str| {
         let fetch = Fetch::get(format!("https://{host}/")).header("connection", "x-named-by-connection");
@@ -83,7 +100,11 @@ async fn headers_that_only_platforms_and_proxies_may_send_are_dropped() -> Resul
     for name in dropped {
         assert_eq!(request.header(name), None, "{name}");
     }
-    assert_eq!(request.header("authorization").as_deref(), Some("Bearer of.the.tenant"), "no credential of ours, so it stays");
+    assert_eq!(
+        request.header("authorization").as_deref(),
+        Some("Bearer of.the.tenant"),
+        "no credential of ours, so it stays"
+    );
 
     let request = arrived(&chain, fetch("via.example.com")).await?;
     assert_eq!(request.header("x-forwarded-for").as_deref(), Some("1"), "the rule keeps it");

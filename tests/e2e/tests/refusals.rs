@@ -124,7 +124,13 @@ async fn the_worker_hit_directly_answers_403_and_forwards_nothing() -> Result<()
 #[tokio::test]
 async fn addresses_and_internal_names_are_refused_unless_a_rule_names_them_exactly() -> Result<()> {
     let chain = chain().await?;
-    for url in ["https://169.254.169.254/", "https://localhost/", "https://intranet/", "https://metadata.google.internal/", "https://[::1]/"] {
+    for url in [
+        "https://169.254.169.254/",
+        "https://localhost/",
+        "https://intranet/",
+        "https://metadata.google.internal/",
+        "https://[::1]/",
+    ] {
         let refused = chain.fetch("acme", Fetch::get(url)).await?;
         assert_eq!(refused.refusal().as_deref(), Some("special-host"), "{url}: {refused:?}");
     }

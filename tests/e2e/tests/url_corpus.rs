@@ -25,7 +25,8 @@ async fn every_url_of_the_corpus_is_judged_as_it_says_when_a_tenant_with_an_old_
 }
 
 async fn run(tenant: &str) -> Result<()> {
-    let (about_paths, about_hosts): (Vec<_>, Vec<_>) = url_cases::all().into_iter().partition(UrlCase::is_about_the_path);
+    let (about_paths, about_hosts): (Vec<_>, Vec<_>) =
+        url_cases::all().into_iter().partition(UrlCase::is_about_the_path);
     let mut wrong = judged(tenant, HOST_POLICY, &about_hosts).await?;
     wrong.extend(judged(tenant, PATH_POLICY, &about_paths).await?);
     let count = about_hosts.len() + about_paths.len();
@@ -60,7 +61,9 @@ async fn judged(tenant: &str, policy: &str, cases: &[UrlCase]) -> Result<Vec<Str
             .iter()
             .any(|allowed| url.starts_with(allowed)),
     };
-    wrong.extend(captured.iter().map(|request| request.url()).filter(|url| !fits(url)).map(|url| format!("{url} arrived")));
+    wrong.extend(
+        captured.iter().map(|request| request.url()).filter(|url| !fits(url)).map(|url| format!("{url} arrived")),
+    );
     Ok(wrong)
 }
 

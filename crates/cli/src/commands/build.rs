@@ -25,11 +25,11 @@ pub(crate) struct Args {
     policy: PathBuf,
 
     /// The built Worker, as `worker-build` writes it.
-    #[arg(long, value_name = "DIR", env = "TIDEGATE_WORKER", default_value = "crates/worker/build")]
+    #[arg(long, value_name = "DIR", env = "TIDEGATE_WORKER", default_value = "build/worker")]
     worker: PathBuf,
 
     /// Where the result goes; `main` in wrangler.toml is its `index.js`.
-    #[arg(long, value_name = "DIR", env = "TIDEGATE_OUT", default_value = "build")]
+    #[arg(long, value_name = "DIR", env = "TIDEGATE_OUT", default_value = "build/outbound")]
     out: PathBuf,
 }
 

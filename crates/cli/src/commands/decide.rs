@@ -14,7 +14,7 @@ use crate::instant::{self, Seconds};
 use crate::lines::{Line, Lines};
 use crate::outcome::{Failure, Outcome};
 use crate::request::{Request, RequestLine, join, parse_header};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, plain};
 use crate::{files, json, load};
 
 /// Ask a policy about one request, or about many
@@ -186,7 +186,7 @@ impl Judge<'_, '_> {
                     unreadable += 1;
                     match format {
                         Format::Json => json::write_line(terminal.data(), &Unreadable { id: (), error: &error })?,
-                        Format::Human => terminal.line(format!("error {error}"))?,
+                        Format::Human => terminal.line(plain(&format!("error {error}")))?,
                     }
                 }
             }

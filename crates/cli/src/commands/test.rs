@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::cli::Format;
 use crate::outcome::{Failure, Outcome};
 use crate::policy_tests::{self, CaseReport, FileReport, Mismatch, SUFFIX};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, plain};
 use crate::{files, json, render};
 
 /// Where test files are looked for.
@@ -89,7 +89,7 @@ fn show(report: &FileReport, terminal: &mut Terminal) -> Result<(), Failure> {
             .map(|Mismatch { member, expected, found }| format!("{member}: expected {expected}, found {found}"))
             .collect();
         let line = format!("FAIL {path}: {name}: {} [{happened}]", wrong.join("; "));
-        terminal.line(annotate_snippets::normalize_untrusted_str(&line).replace('\n', " "))?;
+        terminal.line(plain(&line))?;
     }
     Ok(())
 }

@@ -1,9 +1,6 @@
 //! Deciding allocates nothing once its scratch has been used.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod support;
-
-use support::{Request, get, table};
+use crate::support::{Request, get, table};
 use tidegate_engine::{Effect, Policy, Target};
 
 const POLICY: &str = r#"

@@ -1,9 +1,6 @@
 //! Obligations and hygiene: what becomes of an allowed request's headers.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod support;
-
-use support::{NoSecrets, Request, get, said, table};
+use crate::support::{NoSecrets, Request, get, said, table};
 use tidegate_engine::{Forwarding, Policy, Secrets};
 
 const POLICY: &str = r#"
@@ -47,6 +44,15 @@ const POLICY: &str = r#"
     hosts = ["motto.example"]
     set = { x-motto = "{vars.motto}" }
 "#;
+
+/// A secret that would write a header of its own.
+struct Broken;
+
+impl Secrets for Broken {
+    fn secret(&self, _: &str) -> Option<String> {
+        Some("a\r\nx-admin: 1".into())
+    }
+}
 
 fn forwarding(request: &Request<'_>) -> Forwarding {
     let bytes = table(POLICY);
@@ -101,18 +107,12 @@ fn a_request_whose_obligations_cannot_be_met_is_refused_and_the_rules_are_named(
     let billing = get("https://api.billing.example/");
     assert_eq!(outcome(&billing, &NoSecrets), "deny credential-unavailable billing");
     let stranger = Request { customer: Some("globex"), ..billing.clone() };
-    assert_eq!(outcome(&stranger, &support::Placeholders), "deny credential-unavailable billing");
+    assert_eq!(outcome(&stranger, &crate::support::Placeholders), "deny credential-unavailable billing");
     let foreign = Request { customer: Some("größer"), ..billing };
-    assert_eq!(outcome(&foreign, &support::Placeholders), "deny credential-unavailable billing");
+    assert_eq!(outcome(&foreign, &crate::support::Placeholders), "deny credential-unavailable billing");
     assert_eq!(outcome(&get("https://motto.example/"), &NoSecrets), "deny credential-unavailable motto");
     assert_eq!(outcome(&get("https://plain.example/"), &NoSecrets), "allow rule plain");
 
-    struct Broken;
-    impl Secrets for Broken {
-        fn secret(&self, _: &str) -> Option<String> {
-            Some("a\r\nx-admin: 1".into())
-        }
-    }
     assert_eq!(outcome(&get("https://api.billing.example/"), &Broken), "deny credential-unavailable billing");
 }
 

@@ -3,14 +3,17 @@
 use tidegate_engine::{Judgement, Policy, RequestView, Secrets, Target};
 
 /// Compiles a policy; its head is filled in where a test does not care.
-pub fn table(text: &str) -> Vec<u8> {
+pub(crate) fn table(text: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("policy.toml");
     let head = ["policy = 1", "default = \"deny\"", "identity = \"none\""]
         .into_iter()
         .filter(|line| {
             let key = line.split(' ').next().unwrap();
-            !text.lines().map(str::trim_start).any(|own| own.starts_with(&format!("{key} ")) || own == format!("[{key}]"))
+            !text
+                .lines()
+                .map(str::trim_start)
+                .any(|own| own.starts_with(&format!("{key} ")) || own == format!("[{key}]"))
         })
         .collect::<Vec<_>>()
         .join("\n");
@@ -23,43 +26,43 @@ pub fn table(text: &str) -> Vec<u8> {
 }
 
 /// 2026-11-22T12:00:00Z.
-pub const NOW: i64 = 1_795_348_800;
+pub(crate) const NOW: i64 = 1_795_348_800;
 
 /// A request as a test writes it.
 #[derive(Clone)]
-pub struct Request<'a> {
-    pub method: &'a str,
-    pub url: &'a str,
-    pub headers: Vec<(String, String)>,
-    pub customer: Option<&'a str>,
-    pub tags: Option<Vec<String>>,
-    pub now: i64,
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) url: &'a str,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) customer: Option<&'a str>,
+    pub(crate) tags: Option<Vec<String>>,
+    pub(crate) now: i64,
 }
 
-pub fn get(url: &str) -> Request<'_> {
+pub(crate) fn get(url: &str) -> Request<'_> {
     Request { method: "GET", url, headers: Vec::new(), customer: Some("acme"), tags: Some(Vec::new()), now: NOW }
 }
 
 impl Request<'_> {
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub fn tags(self, tags: &[&str]) -> Self {
+    pub(crate) fn tags(self, tags: &[&str]) -> Self {
         Self { tags: Some(tags.iter().map(|&tag| tag.to_owned()).collect()), ..self }
     }
 
-    pub fn judge<'p>(&self, policy: &'p Policy<'_>) -> Judgement<'p> {
+    pub(crate) fn judge<'p>(&self, policy: &'p Policy<'_>) -> Judgement<'p> {
         self.judge_with(policy, &Placeholders)
     }
 
-    pub fn judge_with<'p>(&self, policy: &'p Policy<'_>, secrets: &dyn Secrets) -> Judgement<'p> {
+    pub(crate) fn judge_with<'p>(&self, policy: &'p Policy<'_>, secrets: &dyn Secrets) -> Judgement<'p> {
         let target = Target::parse(self.url);
         policy.judge(&self.view(&target), &mut policy.scratch(), secrets)
     }
 
-    pub fn view<'r>(&'r self, target: &'r Result<Target, tidegate_engine::InvalidTarget>) -> RequestView<'r> {
+    pub(crate) fn view<'r>(&'r self, target: &'r Result<Target, tidegate_engine::InvalidTarget>) -> RequestView<'r> {
         RequestView {
             method: self.method,
             target: target.as_ref().map_err(|error| *error),
@@ -72,12 +75,12 @@ impl Request<'_> {
 }
 
 /// `effect reason rule,rule`, as tests compare it.
-pub fn said(judgement: &Judgement<'_>) -> String {
+pub(crate) fn said(judgement: &Judgement<'_>) -> String {
     let rules: Vec<_> = judgement.rules.iter().map(|rule| rule.id).collect();
     format!("{} {} {}", judgement.effect.as_str(), judgement.reason.as_str(), rules.join(",")).trim_end().to_owned()
 }
 
-pub struct Placeholders;
+pub(crate) struct Placeholders;
 
 impl Secrets for Placeholders {
     fn secret(&self, name: &str) -> Option<String> {
@@ -85,7 +88,7 @@ impl Secrets for Placeholders {
     }
 }
 
-pub struct NoSecrets;
+pub(crate) struct NoSecrets;
 
 impl Secrets for NoSecrets {
     fn secret(&self, _: &str) -> Option<String> {

@@ -1,9 +1,6 @@
 //! What the language means, through the compiled table: one policy a test, many requests.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod support;
-
-use support::{NOW, Request, get, said, table};
+use crate::support::{NOW, Request, get, said, table};
 use tidegate_engine::Policy;
 
 /// Asserts on what each request comes to.
@@ -272,17 +269,13 @@ fn special_hosts_open_only_to_a_rule_that_names_them() {
         [[rule]]
         id = "wide"
         effect = "allow"
-        hosts = ["**", "127.0.0.*"]
+        hosts = ["**"]
         schemes = ["http", "https"]
         [[rule]]
         id = "named"
         effect = "allow"
         hosts = ["10.0.0.7", "[::1]", "metadata.internal"]
         schemes = ["http"]
-        [[rule]]
-        id = "domain"
-        effect = "allow"
-        domains = ["svc.internal"]
     "#;
     for default in ["deny", "allow"] {
         let otherwise = if default == "allow" { "allow default" } else { "deny default" };
@@ -296,7 +289,6 @@ fn special_hosts_open_only_to_a_rule_that_names_them() {
                 (get("http://[0:0::1]/"), "allow rule wide,named"),
                 (get("http://metadata.internal/"), "allow rule wide,named"),
                 (get("https://svc.internal/"), "deny special-host"),
-                (get("https://a.svc.internal/"), "deny special-host"),
                 (get("https://intranet/"), "deny special-host"),
                 (get("ftp://a.example/"), "deny invalid-request"),
                 (get("https://a.example:99/"), otherwise),

@@ -1,0 +1,7 @@
+//! What the policy language means, through the compiled table.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics fails, as it should")]
+
+mod allocation;
+mod decide;
+mod forwarding;
+mod support;
