@@ -22,7 +22,7 @@ mod decision;
 mod files;
 mod instant;
 mod json;
-mod keys;
+pub mod keys;
 mod lines;
 mod load;
 mod outcome;

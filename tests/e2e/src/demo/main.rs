@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use tidegate_e2e::jwt::{SigningKey, VerifyingKeys};
+use tidegate_e2e::jwt::{Algorithm, SigningKey, VerifyingKeys};
 use tidegate_e2e::{Chain, Customer, OutboundWorker, Reply};
 
 use crate::requests::Step;
@@ -32,7 +32,8 @@ async fn main() -> ExitCode {
 
 async fn run(keep: bool) -> Result<()> {
     let policy = blocklist::policy_with_the_full_list()?;
-    let key = SigningKey::new("ES256", "2026-11")?;
+    let key = SigningKey::new(Algorithm::Es256, "2026-11")?;
+    progress("key pair `2026-11`, as `tidegate keys new --alg ES256` makes it");
 
     let started = Instant::now();
     let worker = OutboundWorker::with_policy_file(&policy)?;
@@ -77,14 +78,19 @@ async fn take(chain: &Chain, step: &Step, keys: &VerifyingKeys) -> Result<Vec<Ro
     step.make(chain).await?;
     let captured = chain.upstream().take();
     let records = records(chain, before, captured.len()).await?;
+    let allowed = records.iter().filter(|record| record["effect"] == "allow").count();
+    if allowed != captured.len() {
+        anyhow::bail!(
+            "{step}: {allowed} requests were allowed, but {} arrived; is another program using this platform?",
+            captured.len()
+        );
+    }
     let mut arrived = captured.iter();
-    records
-        .iter()
-        .map(|record| {
-            let request = if record["effect"] == "allow" { arrived.next() } else { None };
-            Row::new(step, record, request, keys)
-        })
-        .collect()
+    let row = |(hop, record): (usize, &Value)| {
+        let request = if record["effect"] == "allow" { arrived.next() } else { None };
+        Row::new(step, hop, record, request, keys)
+    };
+    records.iter().enumerate().map(row).collect()
 }
 
 /// The records since the last request: at least one, and one for each request that arrived.

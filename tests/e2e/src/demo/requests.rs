@@ -1,7 +1,13 @@
 //! What the customers' Workers do in the demo.
 
+use std::fmt;
+
 use anyhow::Result;
 use tidegate_e2e::{Chain, Fetch};
+
+/// Where the outbound Worker is hit directly.
+const DIRECT_HOST: &str = "api.billing.example";
+const DIRECT_PATH: &str = "/v1/invoices";
 
 /// One request and what it is to show.
 pub(crate) struct Step {
@@ -29,7 +35,17 @@ impl Step {
         match &self.what {
             What::Converse(fetch) => chain.converse(customer, fetch).await.map(drop),
             What::Fetch(fetch) => chain.fetch(customer, fetch.clone()).await.map(drop),
-            What::HitDirectly => chain.hit_directly("api.billing.example", "/v1/invoices").await.map(drop),
+            What::HitDirectly => chain.hit_directly(DIRECT_HOST, DIRECT_PATH).await.map(drop),
+        }
+    }
+}
+
+/// As the customer's Worker writes it.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            What::Converse(fetch) | What::Fetch(fetch) => write!(f, "{} {}", fetch.method(), fetch.url()),
+            What::HitDirectly => write!(f, "GET {DIRECT_HOST}{DIRECT_PATH}"),
         }
     }
 }

@@ -20,13 +20,23 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) fn new(step: &Step, record: &Value, request: Option<&Captured>, keys: &VerifyingKeys) -> Result<Self> {
+    /// `hop` counts the redirects that were followed.
+    pub(crate) fn new(
+        step: &Step,
+        hop: usize,
+        record: &Value,
+        request: Option<&Captured>,
+        keys: &VerifyingKeys,
+    ) -> Result<Self> {
         let text = |name: &str| record[name].as_str().unwrap_or("-").to_owned();
         let allowed = record["effect"] == "allow";
         let decision = if allowed { text("effect") } else { format!("{} ({})", text("effect"), text("reason")) };
         let cells = [
             step.customer.unwrap_or("-").to_owned(),
-            format!("{} {}{}", text("method"), text("host"), text("path")),
+            match hop {
+                0 => step.to_string(),
+                _ => format!("… {} {}{}", text("method"), text("host"), text("path")),
+            },
             decision,
             text("rule"),
             arrived(request, keys)?,
