@@ -6,55 +6,67 @@ use toml::de::{DeTable, DeValue, Error};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Span};
 
-/// The parser's errors as findings: one a line, and one for a bracket that is never closed, for all that comes after it
-/// was read as its contents.
-pub(super) fn syntax_errors(
-    file: FileId,
-    text: &str,
-    tree: &Spanned<DeTable<'_>>,
-    errors: &[Error],
-) -> Vec<Diagnostic> {
-    let mut unclosed = Vec::new();
-    if errors.iter().any(|error| error.message().starts_with("unclosed")) {
-        find_unclosed(text, tree.get_ref(), &mut unclosed);
-    }
-    let mut found: Vec<Diagnostic> = errors
-        .iter()
-        .filter_map(|error| {
-            let span = error.span().unwrap_or(0..0);
-            let swallowed = unclosed.iter().any(|&(start, end)| start < span.start && span.start <= end);
-            (!swallowed).then(|| {
-                let message = format!("this is not TOML: {}", error.message());
-                let finding = Diagnostic::error(Code::Syntax, Span { file, start: span.start, end: span.end }, message);
-                match way_out(error.message()) {
-                    Some(help) => finding.help(help),
-                    None => finding,
-                }
-            })
-        })
-        .chain(unclosed.iter().map(|&(start, _)| {
-            let (what, bracket) = if text[start..].starts_with('{') { ("table", '}') } else { ("array", ']') };
-            let span = Span { file, start, end: start + 1 };
-            Diagnostic::error(
-                Code::Syntax,
-                span,
-                format!("this is not TOML: the {what} that begins here is never closed"),
-            )
-            .help(format!("close it with `{bracket}`"))
-        }))
-        .collect();
-    found.sort_by_key(|finding| finding.span.start);
-    found.dedup_by_key(|finding| line_of(text, finding.span.start));
-    found
+/// What is wrong with a file's TOML.
+pub(super) struct Faults {
+    /// One a line, and one for a bracket that is never closed, for all that comes after it was read as its contents.
+    pub(super) findings: Vec<Diagnostic>,
+    /// First and last byte of arrays and inline tables that are never closed.
+    unclosed: Vec<(usize, usize)>,
 }
 
-/// Keeps those findings that do not depend on what the broken lines were meant to say: nothing on these lines, and
-/// nothing about what is absent.
-pub(super) fn retain_certain(faults: &[Diagnostic], text: &str, findings: &mut Vec<Diagnostic>) {
-    findings.retain(|finding| {
-        let line = line_of(text, finding.span.start);
-        finding.code != Code::MissingKey && !faults.iter().any(|fault| line_of(text, fault.span.start) == line)
-    });
+impl Faults {
+    /// The parser's errors as findings.
+    pub(super) fn new(file: FileId, text: &str, tree: &Spanned<DeTable<'_>>, errors: &[Error]) -> Self {
+        let mut unclosed = Vec::new();
+        if errors.iter().any(|error| error.message().starts_with("unclosed")) {
+            find_unclosed(text, tree.get_ref(), &mut unclosed);
+        }
+        let opened = unclosed.iter().map(|&(start, _)| {
+            let (what, bracket) = if text[start..].starts_with('{') { ("table", '}') } else { ("array", ']') };
+            let span = Span { file, start, end: start + 1 };
+            Diagnostic::error(Code::Syntax, span, format!("the {what} that begins here is never closed"))
+                .help(format!("close it with `{bracket}`"))
+        });
+        let mut findings: Vec<Diagnostic> = opened.collect();
+        for error in errors {
+            let span = error.span().unwrap_or_default();
+            if !is_within(&unclosed, span.start) {
+                findings.push(finding(Span { file, start: span.start, end: span.end }, error.message()));
+            }
+        }
+        findings.sort_by_key(|finding| finding.span.start);
+        findings.dedup_by_key(|finding| line_of(text, finding.span.start));
+        Self { findings, unclosed }
+    }
+
+    /// Keeps those findings that do not depend on what the broken lines were meant to say: nothing on these lines,
+    /// nothing about what is absent, nothing where one cannot tell which table a line is in.
+    pub(super) fn retain_certain(&self, text: &str, findings: &mut Vec<Diagnostic>) {
+        findings.retain(|finding| {
+            let line = line_of(text, finding.span.start);
+            finding.code != Code::MissingKey
+                && !is_within(&self.unclosed, finding.span.start)
+                && !self.findings.iter().any(|fault| line_of(text, fault.span.start) == line)
+        });
+    }
+}
+
+fn finding(span: Span, message: &str) -> Diagnostic {
+    let error = |message: String| Diagnostic::error(Code::Syntax, span, message);
+    if message.contains("must be quoted") && span.start == span.end {
+        error("a value is missing".to_owned())
+            .help("after `=` comes a value: `\"text\"`, `[\"a\", \"b\"]`, `true`, `443`")
+    } else if message.contains("must be quoted") {
+        error(format!("this is not TOML: {message}")).help("put strings in quotes: `\"…\"`")
+    } else if message.contains("duplicate key") {
+        error("this key stands in its table already".to_owned()).help("several values of one key go into one array")
+    } else {
+        error(format!("this is not TOML: {message}"))
+    }
+}
+
+fn is_within(ranges: &[(usize, usize)], byte: usize) -> bool {
+    ranges.iter().any(|&(start, end)| start < byte && byte <= end)
 }
 
 /// First byte of the line that a byte is on.
@@ -86,15 +98,5 @@ fn visit(text: &str, value: &Spanned<DeValue<'_>>, found: &mut Vec<(usize, usize
         DeValue::Array(items) => items.iter().for_each(|item| visit(text, item, found)),
         DeValue::Table(table) => find_unclosed(text, table, found),
         _ => {}
-    }
-}
-
-fn way_out(message: &str) -> Option<&'static str> {
-    if message.contains("must be quoted") {
-        Some("put strings in quotes: `\"…\"`")
-    } else if message.contains("duplicate key") {
-        Some("a key stands once in its table; alternatives go into one array")
-    } else {
-        None
     }
 }
