@@ -1,5 +1,7 @@
 //! Faults of the TOML itself, and what can still be said about a file that has some.
 
+use std::collections::HashSet;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
@@ -12,6 +14,8 @@ pub(super) struct Faults {
     pub(super) findings: Vec<Diagnostic>,
     /// First and last byte of arrays and inline tables that are never closed.
     unclosed: Vec<(usize, usize)>,
+    /// First byte of every line.
+    line_starts: Vec<usize>,
 }
 
 impl Faults {
@@ -35,18 +39,22 @@ impl Faults {
             }
         }
         findings.sort_by_key(|finding| finding.span.start);
-        findings.dedup_by_key(|finding| line_of(text, finding.span.start));
-        Self { findings, unclosed }
+        let line_starts: Vec<usize> =
+            std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let line = |finding: &Diagnostic| line_starts.partition_point(|&start| start <= finding.span.start);
+        findings.dedup_by_key(|finding| line(finding));
+        Self { findings, unclosed, line_starts }
     }
 
     /// Keeps those findings that do not depend on what the broken lines were meant to say: nothing on these lines,
     /// nothing about what is absent, nothing where one cannot tell which table a line is in.
-    pub(super) fn retain_certain(&self, text: &str, findings: &mut Vec<Diagnostic>) {
+    pub(super) fn retain_certain(&self, findings: &mut Vec<Diagnostic>) {
+        let line = |finding: &Diagnostic| self.line_starts.partition_point(|&start| start <= finding.span.start);
+        let broken: HashSet<usize> = self.findings.iter().map(line).collect();
         findings.retain(|finding| {
-            let line = line_of(text, finding.span.start);
             finding.code != Code::MissingKey
                 && !is_within(&self.unclosed, finding.span.start)
-                && !self.findings.iter().any(|fault| line_of(text, fault.span.start) == line)
+                && !broken.contains(&line(finding))
         });
     }
 }
@@ -67,11 +75,6 @@ fn finding(span: Span, message: &str) -> Diagnostic {
 
 fn is_within(ranges: &[(usize, usize)], byte: usize) -> bool {
     ranges.iter().any(|&(start, end)| start < byte && byte <= end)
-}
-
-/// First byte of the line that a byte is on.
-fn line_of(text: &str, byte: usize) -> usize {
-    text.as_bytes()[..byte.min(text.len())].iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1)
 }
 
 /// Arrays and inline tables that begin and do not end.
