@@ -12,8 +12,8 @@ use crate::source::{FileId, Span};
 pub(super) struct Faults {
     /// One a line, and one for a bracket that is never closed, for all that comes after it was read as its contents.
     pub(super) findings: Vec<Diagnostic>,
-    /// First and last byte of arrays and inline tables that are never closed.
-    unclosed: Vec<(usize, usize)>,
+    /// First and last byte of what is uncertain: what follows a bracket that is never closed, or a broken header.
+    uncertain: Vec<(usize, usize)>,
     /// First byte of every line.
     line_starts: Vec<usize>,
 }
@@ -21,11 +21,11 @@ pub(super) struct Faults {
 impl Faults {
     /// The parser's errors as findings.
     pub(super) fn new(file: FileId, text: &str, tree: &Spanned<DeTable<'_>>, errors: &[Error]) -> Self {
-        let mut unclosed = Vec::new();
+        let mut uncertain = Vec::new();
         if errors.iter().any(|error| error.message().starts_with("unclosed")) {
-            find_unclosed(text, tree.get_ref(), &mut unclosed);
+            find_unclosed(text, tree.get_ref(), &mut uncertain);
         }
-        let opened = unclosed.iter().map(|&(start, _)| {
+        let opened = uncertain.iter().map(|&(start, _)| {
             let (what, bracket) = if text[start..].starts_with('{') { ("table", '}') } else { ("array", ']') };
             let span = Span { file, start, end: start + 1 };
             Diagnostic::error(Code::Syntax, span, format!("the {what} that begins here is never closed"))
@@ -34,7 +34,7 @@ impl Faults {
         let mut findings: Vec<Diagnostic> = opened.collect();
         for error in errors {
             let span = error.span().unwrap_or_default();
-            if !is_within(&unclosed, span.start) {
+            if !is_within(&uncertain, span.start) {
                 findings.push(finding(Span { file, start: span.start, end: span.end }, error.message()));
             }
         }
@@ -43,7 +43,9 @@ impl Faults {
             std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let line = |finding: &Diagnostic| line_starts.partition_point(|&start| start <= finding.span.start);
         findings.dedup_by_key(|finding| line(finding));
-        Self { findings, unclosed, line_starts }
+        uncertain
+            .extend(findings.iter().filter_map(|finding| under_broken_header(text, &line_starts, finding.span.start)));
+        Self { findings, uncertain, line_starts }
     }
 
     /// Keeps those findings that do not depend on what the broken lines were meant to say: nothing on these lines,
@@ -53,7 +55,7 @@ impl Faults {
         let broken: HashSet<usize> = self.findings.iter().map(line).collect();
         findings.retain(|finding| {
             finding.code != Code::MissingKey
-                && !is_within(&self.unclosed, finding.span.start)
+                && !is_within(&self.uncertain, finding.span.start)
                 && !broken.contains(&line(finding))
         });
     }
@@ -71,6 +73,17 @@ fn finding(span: Span, message: &str) -> Diagnostic {
     } else {
         error(format!("this is not TOML: {message}"))
     }
+}
+
+/// If a fault is in a table's header, all up to the next header: nobody knows whose keys these are.
+fn under_broken_header(text: &str, line_starts: &[usize], fault: usize) -> Option<(usize, usize)> {
+    let line = line_starts.partition_point(|&start| start <= fault).checked_sub(1)?;
+    let is_header = |start: usize| text[start..].trim_start_matches([' ', '\t', '\u{feff}']).starts_with('[');
+    if !is_header(line_starts[line]) {
+        return None;
+    }
+    let next = line_starts[line + 1..].iter().copied().find(|&start| is_header(start));
+    Some((line_starts[line], next.map_or(text.len(), |start| start - 1)))
 }
 
 fn is_within(ranges: &[(usize, usize)], byte: usize) -> bool {
