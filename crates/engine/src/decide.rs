@@ -64,6 +64,8 @@ pub struct Decision<'s> {
     pub reason: Reason,
     /// False exactly when the effect is allow and would be deny without report mode.
     pub enforced: bool,
+    /// What failed, where the reason is `evaluation-fault`.
+    pub fault: Option<Fault>,
     /// The policy's report mode let this through: no obligations.
     pub(crate) waived: bool,
     scratch: &'s Scratch,
@@ -111,12 +113,15 @@ impl Verdict {
 
 pub(crate) fn decide<'s>(policy: &Policy<'_>, request: &RequestView<'_>, scratch: &'s mut Scratch) -> Decision<'s> {
     scratch.clear();
-    let verdict = evaluate(policy, request, scratch).unwrap_or_else(|_| {
-        scratch.clear();
-        Verdict::deny(Reason::EvaluationFault)
-    });
+    let (verdict, fault) = match evaluate(policy, request, scratch) {
+        Ok(verdict) => (verdict, None),
+        Err(fault) => {
+            scratch.clear();
+            (Verdict::deny(Reason::EvaluationFault), Some(fault))
+        }
+    };
     let Verdict { effect, reason, enforced, waived } = verdict;
-    Decision { effect, reason, enforced, waived, scratch }
+    Decision { effect, reason, enforced, fault, waived, scratch }
 }
 
 fn evaluate(policy: &Policy<'_>, request: &RequestView<'_>, scratch: &mut Scratch) -> Result<Verdict, Fault> {

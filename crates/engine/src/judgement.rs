@@ -91,6 +91,8 @@ pub struct Judgement<'p> {
     pub would_deny: Vec<RuleRef<'p>>,
     /// Report-mode allow rules that matched.
     pub would_allow: Vec<RuleRef<'p>>,
+    /// What failed, where the reason is `evaluation-fault`: for the operator's log, no tenant's business.
+    pub fault: Option<Fault>,
     /// How the request goes out; `Some` exactly when the effect is allow.
     pub forwarding: Option<Forwarding>,
 }
@@ -111,6 +113,7 @@ impl<'p> Judgement<'p> {
             enforced: decision.enforced,
             would_deny: refs(decision.would_deny())?,
             would_allow: refs(decision.would_allow())?,
+            fault: decision.fault,
             forwarding: None,
         };
         let Some(target) = request.target.ok().filter(|_| decision.effect == Effect::Allow) else {
@@ -123,8 +126,8 @@ impl<'p> Judgement<'p> {
     }
 
     /// What follows from a table or a runtime that does what it never should.
-    pub fn fault() -> Self {
-        Self::denied(Reason::EvaluationFault)
+    pub fn fault(fault: Fault) -> Self {
+        Self { fault: Some(fault), ..Self::denied(Reason::EvaluationFault) }
     }
 
     /// A denial that no rule had a part in.
@@ -136,6 +139,7 @@ impl<'p> Judgement<'p> {
             enforced: true,
             would_deny: Vec::new(),
             would_allow: Vec::new(),
+            fault: None,
             forwarding: None,
         }
     }

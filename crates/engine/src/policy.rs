@@ -126,7 +126,7 @@ impl<'t> Policy<'t> {
     /// Decides on a request and works out how it goes out.
     pub fn judge(&self, request: &RequestView<'_>, scratch: &mut Scratch, secrets: &dyn Secrets) -> Judgement<'_> {
         let decision = self.decide(request, scratch);
-        Judgement::of(self, request, &decision, secrets).unwrap_or_else(|_| Judgement::fault())
+        Judgement::of(self, request, &decision, secrets).unwrap_or_else(Judgement::fault)
     }
 
     /// A rule by its index.

@@ -1,8 +1,10 @@
 //! The upstream's answer, on its way to the tenant.
 //!
 //! Status, body and headers pass; the body as a stream that nobody reads here, still compressed if it came so. Out of the headers
-//! go what the forwarding does not let through, and every secret that went into the request: an upstream that echoes
-//! its request into a `location` or an error header shows no key. Bodies are not searched.
+//! go what the forwarding does not let through, and every secret that went into the request, as it stands or percent-encoded:
+//! an upstream that echoes its request into a `location` or an error header shows no key. Bodies are not searched.
+
+use std::fmt::Write as _;
 
 use tidegate_engine::{Forwarding, Header};
 use wasm_bindgen::JsValue;
@@ -19,7 +21,8 @@ pub(crate) struct Blanked(Vec<String>);
 impl Blanked {
     /// The values that went out with a request.
     pub(crate) fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let mut values: Vec<_> = values.into_iter().filter(|value| !value.is_empty()).collect();
+        let both = |value: String| [percent_encoded(&value), value];
+        let mut values: Vec<_> = values.into_iter().flat_map(both).filter(|value| !value.is_empty()).collect();
         values.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         values.dedup();
         Self(values)
@@ -28,6 +31,20 @@ impl Blanked {
     fn clean(&self, text: String) -> String {
         self.0.iter().fold(text, |text, value| if text.contains(value) { text.replace(value, BLANK) } else { text })
     }
+}
+
+/// As a value stands in a URL: all but RFC 3986's unreserved characters escaped.
+fn percent_encoded(value: &str) -> String {
+    let mut encoded = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a `String` cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 /// The headers that the tenant sees.
@@ -87,6 +104,11 @@ mod tests {
     #[test]
     fn a_secret_within_another_leaves_no_rest() {
         assert_eq!(blanked(&["key", "key-and-more"]).clean("key-and-more".into()), "***");
+    }
+
+    #[test]
+    fn a_secret_in_a_url_is_blanked_too() {
+        assert_eq!(blanked(&["a+b/c=="]).clean("/?k=a%2Bb%2Fc%3D%3D&l=a+b/c==".into()), "/?k=***&l=***");
     }
 
     #[test]

@@ -65,6 +65,7 @@ mod signature;
 mod token;
 
 use std::cell::OnceCell;
+use std::convert::Infallible;
 
 use js_sys::futures::JsFuture;
 use tidegate_engine::{Forwarding, Judgement, Policy, Reason};
@@ -79,12 +80,10 @@ use crate::received::Received;
 use crate::record::{Record, UpstreamFailed};
 use crate::refusal::Problem;
 
-pub use crate::policy::SECTION as POLICY_SECTION;
-
-/// The handler. It fails only if not even a refusal can be put into a `Response`.
+/// The handler. It cannot fail: `worker` would make a 500 of that, and a refusal is a 403.
 #[worker::event(fetch)]
-async fn fetch(request: Request, env: worker::Env, _context: worker::Context) -> worker::Result<Response> {
-    serve(&request, &env).await.map_err(worker::Error::from)
+async fn fetch(request: Request, env: worker::Env, _context: worker::Context) -> Result<Response, Infallible> {
+    Ok(serve(&request, &env).await)
 }
 
 /// A request that may go out, and what its answer must go through.
@@ -103,7 +102,7 @@ struct Ruling {
     outgoing: Option<Outgoing>,
 }
 
-async fn serve(request: &Request, env: &JsValue) -> Result<Response, JsValue> {
+async fn serve(request: &Request, env: &JsValue) -> Response {
     let decision = js::unique_id();
     let ruling = rule_and_record(request, env, &decision);
     let Some(outgoing) = ruling.outgoing else {
@@ -113,7 +112,7 @@ async fn serve(request: &Request, env: &JsValue) -> Result<Response, JsValue> {
         Ok(upstream) => answer::answer(&upstream, &outgoing.forwarding, &outgoing.blanked),
         Err(error) => Err(error),
     };
-    answer.or_else(|error| {
+    answer.unwrap_or_else(|error| {
         record::log(&UpstreamFailed::new(&decision, &error));
         Problem::upstream_failed(&decision).response()
     })
@@ -131,7 +130,7 @@ fn rule_and_record(request: &Request, env: &JsValue, decision: &str) -> Ruling {
     let received = Received::read(request, identity.map(|identity| Tenant::read(env, identity)).unwrap_or_default());
     let ruling = match (policy, &received) {
         (Err(fault), _) => Ruling::refused(Judgement::denied(Reason::PolicyUnavailable), fault),
-        (_, Err(fault)) => Ruling::refused(Judgement::fault(), fault),
+        (_, Err(fault)) => Ruling::refused(Judgement::denied(Reason::EvaluationFault), fault),
         (Ok(policy), Ok(received)) => rule(policy, received, request, &EnvSecrets::new(env)),
     };
     let Ruling { judgement, fault, .. } = &ruling;
@@ -147,7 +146,8 @@ fn rule(
 ) -> Ruling {
     let mut judgement = policy::judge(policy, &received.view(), secrets);
     let (Some(forwarding), Ok(target)) = (&judgement.forwarding, &received.target) else {
-        let fault = received.target.as_ref().err().map(ToString::to_string).or_else(|| secrets.complaint());
+        let invalid = received.target.as_ref().err().map(ToString::to_string);
+        let fault = invalid.or_else(|| judgement.fault.map(|fault| fault.to_string())).or_else(|| secrets.complaint());
         return Ruling { judgement, fault, outgoing: None };
     };
     let stamp = match &forwarding.jwt {
@@ -169,7 +169,7 @@ fn rule(
             let outgoing = judgement.forwarding.take().map(|forwarding| Outgoing { request, forwarding, blanked });
             Ruling { judgement, fault: None, outgoing }
         }
-        Err(fault) => Ruling::refused(Judgement::fault(), &fault),
+        Err(fault) => Ruling::refused(Judgement::denied(Reason::EvaluationFault), &fault),
     }
 }
 

@@ -15,7 +15,7 @@ use tidegate_engine::{Judgement, Policy, RequestView, Scratch, Secrets};
 use wasm_bindgen::JsCast as _;
 
 /// The custom section that holds the table; `tidegate build` writes it.
-pub const SECTION: &str = "tidegate.policy";
+const SECTION: &str = "tidegate.policy";
 
 /// This isolate's policy, or why there is none.
 pub(crate) fn of_isolate() -> Result<&'static Policy<'static>, &'static str> {

@@ -99,3 +99,63 @@ pub(crate) fn log(event: &impl Serialize) {
 fn loggable(customer: &str) -> Option<&str> {
     (customer.len() <= 256).then_some(customer)
 }
+
+#[cfg(test)]
+mod tests {
+    use tidegate_engine::{Reason, Target};
+
+    use super::*;
+    use crate::identity::Tenant;
+
+    fn received(url: &str, customer: &str) -> Received {
+        Received {
+            method: "GET".into(),
+            target: Target::parse(url),
+            headers: vec![("authorization".into(), "Bearer s3cret".into())],
+            tenant: Tenant { customer: Some(customer.into()), tags: None },
+            now: 0,
+        }
+    }
+
+    fn line(received: &Received, judgement: &Judgement<'_>, fault: Option<&str>) -> String {
+        serde_json::to_string(&Record::new("id-1", None, Some(received), judgement, fault, "isolate-1")).unwrap()
+    }
+
+    #[test]
+    fn a_record_says_who_wanted_what_and_what_became_of_it() {
+        let rules = vec![RuleRef { index: 0, id: "no-malware", reason: Some("malware") }];
+        let judgement = Judgement { rules, ..Judgement::denied(Reason::Rule) };
+        assert_eq!(
+            line(&received("https://api.example.com/v1/x", "acme"), &judgement, None),
+            concat!(
+                r#"{"event":"decision","decision":"id-1","policy":null,"mode":null,"customer":"acme","method":"GET","#,
+                r#""host":"api.example.com","path":"/v1/x","effect":"deny","reason":"rule","rule":"no-malware","#,
+                r#""rules":["no-malware"],"enforced":true,"would_deny":[],"would_allow":[],"isolate":"isolate-1"}"#
+            )
+        );
+    }
+
+    #[test]
+    fn neither_queries_nor_userinfo_nor_headers_are_logged() {
+        let received = received("https://user:s3cret@api.example.com/v1?token=s3cret#s3cret", "acme");
+        let line = line(&received, &Judgement::denied(Reason::Default), None);
+        assert!(!line.contains("s3cret"), "{line}");
+    }
+
+    #[test]
+    fn an_invalid_request_is_logged_without_its_url() {
+        let line = line(
+            &received("https://a..b/s3cret", "acme"),
+            &Judgement::denied(Reason::InvalidRequest),
+            Some("empty label"),
+        );
+        assert!(line.contains(r#""host":null,"path":null"#) && line.contains(r#""fault":"empty label""#), "{line}");
+    }
+
+    #[test]
+    fn a_name_that_no_customer_can_have_does_not_fill_the_log() {
+        let line =
+            line(&received("https://a.example/", &"x".repeat(257)), &Judgement::denied(Reason::UnknownCustomer), None);
+        assert!(line.contains(r#""customer":null"#), "{line}");
+    }
+}

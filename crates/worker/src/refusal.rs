@@ -11,7 +11,6 @@
 
 use serde::Serialize;
 use tidegate_engine::Judgement;
-use wasm_bindgen::JsValue;
 use web_sys::{Response, ResponseInit};
 
 use crate::js;
@@ -52,7 +51,7 @@ impl<'a> Problem<'a> {
             status: 502,
             reason: "upstream-failed",
             rule: None,
-            detail: Some("the request was allowed, but the upstream gave no answer"),
+            detail: Some("the request was allowed, but no usable answer came from the upstream"),
             decision,
         }
     }
@@ -72,12 +71,16 @@ impl<'a> Problem<'a> {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
     }
 
-    /// The answer.
-    pub(crate) fn response(&self) -> Result<Response, JsValue> {
+    /// The answer. Should the runtime refuse to build it, the tenant's `fetch` fails as if there were no network.
+    pub(crate) fn response(&self) -> Response {
+        self.build().unwrap_or_else(|_| Response::error())
+    }
+
+    fn build(&self) -> Result<Response, String> {
         let init = ResponseInit::new();
         init.set_status(self.status);
-        init.set_headers_headers(&js::write_headers(&self.headers()).map_err(|error| JsValue::from_str(&error))?);
-        Response::new_with_opt_str_and_init(Some(&self.body()), &init)
+        init.set_headers_headers(&js::write_headers(&self.headers())?);
+        Response::new_with_opt_str_and_init(Some(&self.body()), &init).map_err(|error| js::describe(&error))
     }
 }
 
