@@ -33,13 +33,13 @@ pub(crate) struct UrlCase {
     /// The URL as a tenant would write it.
     pub(crate) url: String,
     /// What kind of trick it is.
-    pub category: String,
+    pub(crate) category: String,
     /// What must become of it.
-    pub expected: Expected,
+    pub(crate) expected: Expected,
     /// Whether `fetch` throws for a tenant with a new compatibility date.
-    pub throws: bool,
+    pub(crate) throws: bool,
     /// Whether `fetch` throws for a tenant with an old compatibility date.
-    pub throws_with_old_date: bool,
+    pub(crate) throws_with_old_date: bool,
 }
 
 /// What must become of a request.

@@ -6,7 +6,7 @@ use crate::commands::{build, check, compile, decide, init, inspect, keys, not_ye
 
 /// Decides what tenant code on Workers for Platforms may reach, and with which credentials.
 #[derive(Debug, Parser)]
-#[command(name = "tidegate", version, after_help = AFTER_HELP, infer_subcommands = false)]
+#[command(name = "tidegate", version, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     /// How the answer is written.
     #[arg(long, global = true, value_enum)]

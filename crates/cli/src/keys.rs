@@ -20,7 +20,7 @@ use crate::outcome::{Explained, Outcome};
 
 /// Algorithms that have a public half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Algorithm {
+pub enum Algorithm {
     /// Ed25519 (RFC 8037).
     #[value(name = "EdDSA")]
     EdDsa,
@@ -31,7 +31,7 @@ pub(crate) enum Algorithm {
 
 /// A public key as upstreams read it. The order of the fields is that of the output.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub(crate) struct Jwk {
+pub struct Jwk {
     kty: String,
     crv: String,
     x: String,
@@ -41,26 +41,26 @@ pub(crate) struct Jwk {
     usage: String,
     alg: String,
     /// The name that tokens carry in their header.
-    pub(crate) kid: String,
+    pub kid: String,
 }
 
 /// The public keys of one issuer.
 #[derive(Debug, Serialize)]
-pub(crate) struct Jwks {
+pub struct Jwks {
     keys: Vec<Jwk>,
 }
 
 /// A new pair.
-pub(crate) struct KeyPair {
+pub struct KeyPair {
     /// PKCS#8 PEM; wiped from memory when it is dropped.
-    pub(crate) private_pem: Zeroizing<String>,
+    pub private_pem: Zeroizing<String>,
     /// The public half.
-    pub(crate) public: Jwk,
+    pub public: Jwk,
 }
 
 /// Why there is no key, or no set.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum KeyError {
+pub enum KeyError {
     /// Two keys of one name.
     #[error("two different keys are named `{0}`")]
     DuplicateKid(String),
@@ -103,7 +103,7 @@ impl Explained for KeyError {
 
 impl KeyPair {
     /// Makes a pair from the system's randomness.
-    pub(crate) fn new(algorithm: Algorithm, kid: Option<&str>) -> Result<Self, KeyError> {
+    pub fn new(algorithm: Algorithm, kid: Option<&str>) -> Result<Self, KeyError> {
         let (private_pem, public) = match algorithm {
             Algorithm::Es256 => {
                 let key = new_p256_key()?;
@@ -136,7 +136,7 @@ fn new_p256_key() -> Result<p256::SecretKey, KeyError> {
 impl Jwk {
     /// The same key under another name, if there is one.
     #[must_use]
-    pub(crate) fn named(mut self, kid: Option<&str>) -> Self {
+    pub fn named(mut self, kid: Option<&str>) -> Self {
         if let Some(kid) = kid {
             kid.clone_into(&mut self.kid);
         }
@@ -144,7 +144,7 @@ impl Jwk {
     }
 
     /// Whether it is the same key, whatever its name.
-    pub(crate) fn is_same_key(&self, other: &Self) -> bool {
+    pub fn is_same_key(&self, other: &Self) -> bool {
         (&self.crv, &self.x, &self.y) == (&other.crv, &other.x, &other.y)
     }
 
@@ -173,7 +173,7 @@ fn ed25519_jwk(key: &ed25519_dalek::VerifyingKey) -> Jwk {
 
 impl Jwks {
     /// Puts keys into one set, the same key once.
-    pub(crate) fn new(keys: impl IntoIterator<Item = Jwk>) -> Result<Self, KeyError> {
+    pub fn new(keys: impl IntoIterator<Item = Jwk>) -> Result<Self, KeyError> {
         let mut set = Vec::<Jwk>::new();
         for key in keys {
             match set.iter().find(|other| other.kid == key.kid) {
@@ -188,7 +188,7 @@ impl Jwks {
 
 /// The public keys in a file's text: PEM of a private or a public key, a JWK, or a JWKS. What is wrong is said in words
 /// that hold nothing of the file: it may be a secret.
-pub(crate) fn public_keys(text: &str) -> Result<Vec<Jwk>, String> {
+pub fn public_keys(text: &str) -> Result<Vec<Jwk>, String> {
     let text = text.trim();
     if text.starts_with('{') {
         let value: Value = serde_json::from_str(text).map_err(|_| "it is not JSON".to_owned())?;

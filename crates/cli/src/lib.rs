@@ -1,6 +1,6 @@
 //! The command line: `tidegate`.
 //!
-//! Commands are thin. Each is one file in [`commands`] that reads its arguments, calls the compiler or the engine, and
+//! Commands are thin. Each is one file in `commands` that reads its arguments, calls the compiler or the engine, and
 //! writes the answer: data on stdout, everything else on stderr. This is the only crate that prints.
 //!
 //! ```text
@@ -22,7 +22,7 @@ mod decision;
 mod files;
 mod instant;
 mod json;
-mod keys;
+pub mod keys;
 mod lines;
 mod load;
 mod outcome;

@@ -13,9 +13,7 @@ use crate::terminal::Terminal;
 /// Compiles a policy for a command that needs its table. Findings, warnings too, go to stderr; errors end the command.
 pub(crate) fn compile(path: &Path, terminal: &mut Terminal) -> Result<Output, Failure> {
     let compilation = tidegate_compiler::compile(path);
-    for block in render::diagnostics(&compilation.sources, &compilation.diagnostics) {
-        terminal.styled(&format!("{block}\n"));
-    }
+    terminal.findings(&compilation.sources, &compilation.diagnostics);
     let errors = compilation.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     compilation.output.ok_or_else(|| Failure {
         outcome: Outcome::Found,

@@ -121,6 +121,8 @@ fn excerpt<'s>(sources: &'s SourceMap, file: FileId, places: &[Place<'s>]) -> Op
     let last = spans.iter().map(|span| span.end).max()?;
     let start = text[..first].rfind('\n').map_or(0, |newline| newline + 1);
     let end = text[last..].find('\n').map_or(text.len(), |newline| last + newline);
+    // A line that ends the Windows way is shown without its carriage return.
+    let end = if end > last && text[..end].ends_with('\r') { end - 1 } else { end };
     let lines = &text[start..end];
     if lines.lines().any(|line| line.len() > LONGEST_LINE) {
         return None;

@@ -76,8 +76,7 @@ pub(crate) struct RequestLine {
 struct LineObject {
     #[serde(default)]
     id: Value,
-    #[serde(default = "get")]
-    method: String,
+    method: Option<String>,
     url: String,
     #[serde(default)]
     customer: Value,
@@ -86,12 +85,7 @@ struct LineObject {
     // Policies that take variables from the parameters cannot be written yet; as undeclared tags are, these are ignored.
     #[serde(default, rename = "vars")]
     _vars: Value,
-    #[serde(default)]
-    headers: Headers,
-}
-
-fn get() -> String {
-    "GET".to_owned()
+    headers: Option<Headers>,
 }
 
 impl RequestLine {
@@ -112,11 +106,11 @@ impl RequestLine {
         Ok(Self {
             id: object.id,
             request: Request {
-                method: object.method,
+                method: object.method.unwrap_or_else(|| "GET".to_owned()),
                 url: object.url,
                 customer,
                 tags: tags(&object.tags),
-                headers: join(object.headers.0),
+                headers: join(object.headers.unwrap_or_default().0),
             },
         })
     }
@@ -206,7 +200,10 @@ mod tests {
         let line = parse(r#"{"url":"https://a.example/"}"#).unwrap();
         assert_eq!(line.id, Value::Null);
         assert_eq!(line.request.method, "GET");
-        assert_eq!((line.request.customer, line.request.tags), (None, None));
+        assert_eq!((&line.request.customer, &line.request.tags), (&None, &None));
+        let nulls =
+            r#"{"id":null,"method":null,"url":"https://a.example/","customer":null,"tags":null,"headers":null}"#;
+        assert_eq!(parse(nulls).unwrap(), line, "null is nothing");
     }
 
     #[test]

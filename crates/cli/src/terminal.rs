@@ -7,6 +7,8 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, Stdout, Write};
 
 use annotate_snippets::normalize_untrusted_str;
+use tidegate_compiler::diagnostic::Diagnostic;
+use tidegate_compiler::source::SourceMap;
 
 use crate::outcome::{Explained, Failure};
 use crate::render;
@@ -48,13 +50,20 @@ impl Terminal {
         self.styled(&plain_lines(&text.to_string()));
     }
 
+    /// Shows findings, a block each.
+    pub(crate) fn findings(&mut self, sources: &SourceMap, diagnostics: &[Diagnostic]) {
+        for block in render::diagnostics(sources, diagnostics) {
+            self.styled(&format!("{block}\n"));
+        }
+    }
+
     /// Says why the command stops.
     pub(crate) fn failure(&mut self, failure: &Failure) {
         self.styled(&render::failure(failure));
     }
 
     /// Writes text with colours, which go where they cannot be shown. A stderr that cannot be written to stops nobody.
-    pub(crate) fn styled(&mut self, text: &str) {
+    fn styled(&mut self, text: &str) {
         let _ = self.stdout.flush();
         let _ = writeln!(anstream::stderr().lock(), "{}", without_c1(text));
     }

@@ -28,9 +28,9 @@ use regex_syntax::hir::{Hir, Look};
 /// The largest NFA that is built on the way, in bytes.
 pub(crate) const MAX_NFA: usize = 1 << 20;
 /// The most memory that determinisation may use beside its result, in bytes.
-pub(crate) const MAX_DETERMINIZE: usize = 4 << 20;
+pub(crate) const MAX_DETERMINIZE: usize = 2 << 20;
 /// The largest dense DFA that is built on the way, in bytes.
-pub(crate) const MAX_DENSE: usize = 4 << 20;
+pub(crate) const MAX_DENSE: usize = 2 << 20;
 /// The largest automaton that goes into a table, in bytes.
 pub(crate) const MAX_SPARSE: usize = 1 << 20;
 

@@ -132,14 +132,14 @@ codes! {
     KeySecret = "key-secret",
     /// A line of a list that is neither an entry, a comment nor known boilerplate.
     ListLine = "list-line",
-    /// A required key is absent.
-    MissingKey = "missing-key",
     /// A key that needs another, or excludes another, in its table.
     MisplacedKey = "misplaced-key",
-    /// Part of the language that this version does not have yet.
-    NotYet = "not-yet",
+    /// A required key is absent.
+    MissingKey = "missing-key",
     /// A file is not UTF-8.
     NotUtf8 = "not-utf8",
+    /// Part of the language that this version does not have yet.
+    NotYet = "not-yet",
     /// A pattern's automaton is over the size limit.
     PatternTooLarge = "pattern-too-large",
     /// An HS256 key serves more than one audience.

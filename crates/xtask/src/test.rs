@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{cargo, run as run_command, say, shown};
+use crate::process::{self, cargo, say, shown};
 use crate::workspace::root;
-use crate::{tools, worker};
+use crate::{demo, tools, worker};
 
 /// What the tests of one stage came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,15 +22,17 @@ struct Tally {
 /// Runs everything; the last lines say what was run and how long it took.
 pub(crate) fn run() -> Result<()> {
     let mut report = Report::default();
-    report.stage("format", || run_command("looking at the format", cargo().args(["fmt", "--all", "--check"])))?;
+    // First, so that a missing Node is said at once and not after minutes.
+    let tools = report.stage("tools", tools::ensure)?;
+    report.stage("format", || process::run("looking at the format", cargo().args(["fmt", "--all", "--check"])))?;
     report.stage("lints", || {
         let lint = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-        run_command("looking for lints", cargo().current_dir(root()).args(lint))
+        process::run("looking for lints", cargo().current_dir(root()).args(lint))
     })?;
     report.tests("native tests", &["test"])?;
-    let tools = report.stage("tools", tools::ensure)?;
     report.stage("Worker build", || worker::build(&tools))?;
     report.tests("end to end", &["test", "--package", "tidegate-e2e"])?;
+    report.stage("demo", || demo::run(false))?;
     report.finish();
     Ok(())
 }

@@ -46,6 +46,16 @@ impl Fetch {
         }
     }
 
+    /// Its method.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Its URL as it is written.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// One more header.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {

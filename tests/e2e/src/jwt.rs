@@ -2,11 +2,13 @@
 //! the Worker's.
 
 use std::io::Write;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
+pub use tidegate_cli::keys::Algorithm;
+use tidegate_cli::keys::KeyPair;
 
 use crate::paths::repository;
 
@@ -19,18 +21,10 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Makes a pair for `ES256` or `EdDSA`.
-    pub fn new(alg: &str, kid: &str) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let file = folder.path().join("key.pem");
-        let path = file.to_string_lossy().into_owned();
-        let made = tidegate_cli::run(["tidegate", "keys", "new", "--alg", alg, "--kid", kid, "--out", &path]);
-        if made != ExitCode::SUCCESS {
-            bail!("`tidegate keys new --alg {alg}` failed; its own words are above");
-        }
-        let private_pem = std::fs::read_to_string(&file).context("cannot read the new key")?;
-        let public = std::fs::read_to_string(file.with_extension("jwk")).context("cannot read the new key's JWK")?;
-        Ok(Self { private_pem, public: serde_json::from_str(&public)? })
+    /// Makes a pair.
+    pub fn new(algorithm: Algorithm, kid: &str) -> Result<Self> {
+        let pair = KeyPair::new(algorithm, Some(kid))?;
+        Ok(Self { private_pem: pair.private_pem.to_string(), public: serde_json::to_value(&pair.public)? })
     }
 }
 

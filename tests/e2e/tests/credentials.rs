@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use tidegate_e2e::jwt::{SigningKey, VerifyingKeys};
+use tidegate_e2e::jwt::{Algorithm, SigningKey, VerifyingKeys};
 use tidegate_e2e::{Chain, Customer, Fetch, Reply};
 use tokio::sync::Barrier;
 
@@ -60,7 +60,7 @@ hosts  = ["open.example.com"]
 
 #[tokio::test]
 async fn a_token_of_every_algorithm_arrives_and_verifies_with_the_jwks() -> Result<()> {
-    let (es, ed) = (SigningKey::new("ES256", "es-1")?, SigningKey::new("EdDSA", "ed-1")?);
+    let (es, ed) = (SigningKey::new(Algorithm::Es256, "es-1")?, SigningKey::new(Algorithm::EdDsa, "ed-1")?);
     let keys = VerifyingKeys::default().public(&es).public(&ed).shared("hs-1", SHARED);
     let chain = Chain::with_policy(POLICY)?
         .customer(Customer::new("acme"))
@@ -95,7 +95,7 @@ async fn a_token_of_every_algorithm_arrives_and_verifies_with_the_jwks() -> Resu
 
 #[tokio::test]
 async fn the_claims_are_those_of_the_rule_and_the_key() -> Result<()> {
-    let es = SigningKey::new("ES256", "es-1")?;
+    let es = SigningKey::new(Algorithm::Es256, "es-1")?;
     let chain =
         Chain::with_policy(POLICY)?.customer(Customer::new("acme")).secret("KEY_ES", &es.private_pem).start().await?;
     chain.fetch("acme", Fetch::get("https://es.example.com/")).await?;
@@ -111,7 +111,7 @@ async fn the_claims_are_those_of_the_rule_and_the_key() -> Result<()> {
 
 #[tokio::test]
 async fn a_key_that_is_missing_or_malformed_refuses_its_own_requests_and_no_others() -> Result<()> {
-    let other_curve = SigningKey::new("EdDSA", "x")?.private_pem;
+    let other_curve = SigningKey::new(Algorithm::EdDsa, "x")?.private_pem;
     for secret in [
         None,
         Some(""),
@@ -137,7 +137,7 @@ async fn a_key_that_is_missing_or_malformed_refuses_its_own_requests_and_no_othe
 
 #[tokio::test]
 async fn a_customer_without_the_variable_of_a_claim_is_refused() -> Result<()> {
-    let es = SigningKey::new("ES256", "es-1")?;
+    let es = SigningKey::new(Algorithm::Es256, "es-1")?;
     let chain =
         Chain::with_policy(POLICY)?.customer(Customer::new("beta")).secret("KEY_ES", &es.private_pem).start().await?;
     let refused = chain.fetch("beta", Fetch::get("https://es.example.com/")).await?;
@@ -148,7 +148,7 @@ async fn a_customer_without_the_variable_of_a_claim_is_refused() -> Result<()> {
 
 #[tokio::test]
 async fn no_credential_goes_out_on_options() -> Result<()> {
-    let es = SigningKey::new("ES256", "es-1")?;
+    let es = SigningKey::new(Algorithm::Es256, "es-1")?;
     let chain =
         Chain::with_policy(POLICY)?.customer(Customer::new("acme")).secret("KEY_ES", &es.private_pem).start().await?;
     chain.fetch("acme", Fetch::new("OPTIONS", "https://es.example.com/")).await?;
@@ -163,7 +163,7 @@ const EACH: usize = 20;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_concurrent_requests_of_fifty_customers_through_one_isolate_carry_each_its_own_customers_token()
 -> Result<()> {
-    let es = SigningKey::new("ES256", "platform-1")?;
+    let es = SigningKey::new(Algorithm::Es256, "platform-1")?;
     let mut chain = Chain::with_policy(
         r#"
         policy  = 1

@@ -14,10 +14,10 @@ customer = "customer_name"
 tags     = "customer_tags"
 
 [[rule]]
-id     = "no-malware"
-effect = "deny"
+id      = "no-malware"
+effect  = "deny"
 domains = ["malware.example"]
-reason = "known malware host"
+reason  = "known malware host"
 
 [[rule]]
 id        = "acme-only"
@@ -40,7 +40,7 @@ methods = ["GET"]
 [[rule]]
 id      = "everything-there"
 effect  = "allow"
-domains = ["malware.example", "169.254.169.254"]
+domains = ["malware.example"]
 "#;
 
 fn customer(name: &str, tags: &Value) -> Customer {

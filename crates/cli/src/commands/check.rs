@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use tidegate_compiler::checked::CheckedPolicy;
-use tidegate_compiler::diagnostic::{Diagnostic, Severity};
-use tidegate_compiler::source::SourceMap;
+use tidegate_compiler::diagnostic::Severity;
 
 use crate::cli::Format;
 use crate::outcome::{Failure, Outcome};
@@ -39,20 +38,14 @@ pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Resul
         }
         match format {
             Format::Json => json::write_diagnostics(terminal.data(), &sources, &diagnostics)?,
-            Format::Human => show(&sources, &diagnostics, terminal),
-        }
-        if format == Format::Human {
-            let contents = contents.map(|contents| format!(" ({contents})")).unwrap_or_default();
-            terminal.note(format!("{}: {}{contents}", path.display(), render::summary(&diagnostics)));
+            Format::Human => {
+                terminal.findings(&sources, &diagnostics);
+                let contents = contents.map(|contents| format!(" ({contents})")).unwrap_or_default();
+                terminal.note(format!("{}: {}{contents}", path.display(), render::summary(&diagnostics)));
+            }
         }
     }
     Ok(outcome)
-}
-
-fn show(sources: &SourceMap, diagnostics: &[Diagnostic], terminal: &mut Terminal) {
-    for block in render::diagnostics(sources, diagnostics) {
-        terminal.styled(&format!("{block}\n"));
-    }
 }
 
 /// What a policy without errors holds: a first sign that the right file was checked.

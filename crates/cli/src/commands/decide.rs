@@ -50,7 +50,7 @@ pub(crate) struct Args {
     headers: Vec<Header>,
 
     /// When it is: `YYYY-MM-DD` or `YYYY-MM-DDThh:mm:ssZ`; now by default.
-    #[arg(long, value_name = "DATE", value_parser = instant::parse, allow_hyphen_values = true)]
+    #[arg(long, value_name = "DATE", value_parser = instant::parse)]
     at: Option<Seconds>,
 
     /// Exit 1 unless this is what happens, to every request.
@@ -160,7 +160,7 @@ impl Judge<'_, '_> {
         if self.missed == 0 {
             return Ok(Outcome::Fine);
         }
-        terminal.note(format!("expected {}", self.expect.map_or("", Effect::as_str)));
+        terminal.note(format!("expected `{}`", self.expect.map_or("", Effect::as_str)));
         Ok(Outcome::Found)
     }
 

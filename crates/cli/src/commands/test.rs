@@ -9,7 +9,7 @@ use crate::cli::Format;
 use crate::outcome::{Failure, Outcome};
 use crate::policy_tests::{self, CaseReport, FileReport, Mismatch, SUFFIX};
 use crate::terminal::{Terminal, plain};
-use crate::{files, json, render};
+use crate::{files, json};
 
 /// Where test files are looked for.
 const FOLDER: &str = "policies";
@@ -58,9 +58,7 @@ pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Resul
     for path in &files {
         let report = policy_tests::run(path);
         for (sources, diagnostics) in &report.findings {
-            for block in render::diagnostics(sources, diagnostics) {
-                terminal.styled(&format!("{block}\n"));
-            }
+            terminal.findings(sources, diagnostics);
         }
         match format {
             Format::Human => show(&report, terminal)?,

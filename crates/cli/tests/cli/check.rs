@@ -1,7 +1,6 @@
 //! `tidegate check`.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -28,6 +27,14 @@ fn findings_are_shown_in_their_place() {
     let run = folder.run(&["check", "policy.toml"]).ends(1);
     assert_eq!(run.stdout, "");
     insta::assert_snapshot!("findings", run.stderr);
+}
+
+#[test]
+fn a_finding_shows_every_file_that_it_is_about() {
+    let folder = Folder::new();
+    folder.write("base.toml", "[[rule]]\r\nid = \"a\"\r\neffect = \"deny\"\r\n");
+    folder.write("policy.toml", "policy = 1\nextends = [\"base.toml\"]\n[[rule]]\nid = \"a\"\neffect = \"deny\"\n");
+    insta::assert_snapshot!("two_files", folder.run(&["check", "policy.toml"]).ends(1).stderr);
 }
 
 #[test]
@@ -78,10 +85,7 @@ fn a_list_of_bad_lines_shows_the_first_20_and_a_count() {
         let _ = writeln!(lines, "not a domain {n}");
     }
     folder.write("bad.txt", lines);
-    let started = Instant::now();
     let run = folder.run(&["check", "policy.toml"]).ends(1);
-    // A debug build on a busy machine; what must not be is a cost that grows with the square.
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
     assert_eq!(run.stderr.matches("error[list-line]").count(), 20);
     assert!(run.stderr.contains("99980 more such lines in `bad.txt`, 100000 in all"), "{}", run.stderr);
     let all = folder.run(&["check", "policy.toml", "--format", "json"]).ends(1);
@@ -111,4 +115,17 @@ fn nothing_in_a_policy_reaches_the_terminal_as_control() {
     folder.write("policy.toml", "policy = 1\n\"\\u001b]0;owned\\u0007\" = 1\n\"a\u{9b}31m\" = 2\n");
     let run = folder.run(&["check", "policy.toml"]).ends(1);
     assert!(run.stderr.chars().all(|c| c == '\n' || !c.is_control()), "{:?}", run.stderr);
+}
+
+#[test]
+fn colours_are_shown_where_they_can_be_and_no_color_is_heeded() {
+    let folder = Folder::new();
+    folder.write("policy.toml", FAULTY);
+    let coloured = |no_color: &str| {
+        let mut command = folder.command(&["check", "policy.toml"]);
+        let output = command.env("CLICOLOR_FORCE", "1").env("NO_COLOR", no_color).output().expect("runs");
+        output.stderr.contains(&0x1b)
+    };
+    assert!(coloured(""));
+    assert!(!coloured("1"));
 }

@@ -113,7 +113,7 @@ fn a_missed_expectation_exits_1() {
     one("allow").ends(0);
     let missed = one("deny").ends(1);
     assert_eq!(missed.json()[0]["effect"], "allow", "the answer is given all the same");
-    assert_eq!(missed.stderr, "expected deny\n");
+    assert_eq!(missed.stderr, "expected `deny`\n");
 
     folder.write("r.jsonl", "{\"url\":\"https://b.example/\"}\n{\"url\":\"x\"}\n");
     ask(&folder, &["--requests", "r.jsonl", "--expect", "deny"]).ends(0);

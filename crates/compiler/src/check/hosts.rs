@@ -19,8 +19,6 @@ pub(super) enum HostEntry {
     Glob(HostPattern),
 }
 
-const SPECIAL_HELP: &str = "such hosts are refused anyway, unless an allow rule's `hosts` names the very host";
-
 /// An entry of `hosts`.
 pub(super) fn host(text: &Text, findings: &mut Vec<Diagnostic>) -> Option<HostEntry> {
     let entry = parse_host(text);
@@ -34,7 +32,10 @@ pub(super) fn domain(text: &Text, findings: &mut Vec<Diagnostic>) -> Option<Stri
 
 /// An entry of `tenant-domains`: a name that stands for everything beneath it, and that no request need ever have.
 pub(super) fn suffix(text: &Text, findings: &mut Vec<Diagnostic>) -> Option<String> {
-    named_domain(text).map(|host| host.as_str().to_owned()).map_err(|finding| findings.push(finding)).ok()
+    named_domain(text, "tenant-domains")
+        .map(|host| host.as_str().to_owned())
+        .map_err(|finding| findings.push(finding))
+        .ok()
 }
 
 /// An entry of `host-regex`.
@@ -68,7 +69,7 @@ fn parse_host(text: &Text) -> Result<HostEntry, Diagnostic> {
 }
 
 fn parse_domain(text: &Text) -> Result<String, Diagnostic> {
-    let host = named_domain(text)?;
+    let host = named_domain(text, "domains")?;
     // A single label is special, but what is beneath it need not be: `com`.
     let beneath = canonical::host(&format!("x.{}", host.as_str()));
     if host.is_special() && beneath.is_ok_and(|beneath| beneath.is_special()) {
@@ -78,7 +79,7 @@ fn parse_domain(text: &Text) -> Result<String, Diagnostic> {
 }
 
 /// A name that can have others beneath it.
-fn named_domain(text: &Text) -> Result<Host, Diagnostic> {
+fn named_domain(text: &Text, key: &str) -> Result<Host, Diagnostic> {
     let written = text.value.as_str();
     not_a_url(text)?;
     if written.contains('*') {
@@ -88,13 +89,12 @@ fn named_domain(text: &Text) -> Result<Host, Diagnostic> {
             format!("`{written}` is a glob where a plain name stands"),
         );
         let beneath = written.trim_start_matches(['*', '.']);
-        return Err(if !beneath.is_empty() && !beneath.contains('*') {
+        return Err(if beneath.is_empty() || beneath.contains('*') {
             finding
-                .help(format!("`domains = [\"{beneath}\"]` means `{beneath}` and everything beneath it"))
-                .help(format!("`hosts = [\"**.{beneath}\"]` means what is beneath it only"))
         } else {
-            finding.help("`hosts` takes globs")
-        });
+            finding.help(format!("`{key} = [\"{beneath}\"]` means `{beneath}` and everything beneath it"))
+        }
+        .help("where globs may stand is `hosts`"));
     }
     let host = canonical_host(text)?;
     if host.kind() != HostKind::Name {
@@ -103,7 +103,7 @@ fn named_domain(text: &Text) -> Result<Host, Diagnostic> {
             text.span,
             format!("`{written}` is an address, and nothing is beneath an address"),
         );
-        return Err(finding.help(format!("write `hosts = [\"{}\"]`", host.as_str())));
+        return Err(finding.help(format!("an address stands in `hosts = [\"{}\"]`", host.as_str())));
     }
     Ok(host)
 }
@@ -220,16 +220,16 @@ fn meeting(text: &Text, pattern: &HostPattern) -> Result<(), Diagnostic> {
             Err(Diagnostic::error(Code::UnmatchablePattern, text.span, message)
                 .help("hosts are matched as they are in URLs: lower case, punycode, without a port; IPv6 in brackets"))
         }
-        Reach::SpecialHosts if text.value == "*" => Err(special_only(text).help("any host at all is `**`")),
         Reach::SpecialHosts => Err(special_only(text)),
         Reach::Ordinary => Ok(()),
     }
 }
 
 fn special_only(text: &Text) -> Diagnostic {
-    let message = format!(
-        "`{}` can meet special hosts only: addresses, single labels, `localhost`, `internal` and such",
-        text.value
-    );
-    Diagnostic::error(Code::UnmatchablePattern, text.span, message).help(SPECIAL_HELP)
+    let message = format!("`{}` can meet special hosts only", text.value);
+    let finding = Diagnostic::error(Code::UnmatchablePattern, text.span, message);
+    let finding = if text.value == "*" { finding.help("any host at all is `**`") } else { finding };
+    finding
+        .help("special are IP addresses, single labels, and what is under `localhost`, `local`, `internal`, `home.arpa`, `onion`")
+        .help("they are refused anyway, unless an allow rule's `hosts` names the very host")
 }

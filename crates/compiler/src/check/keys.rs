@@ -27,11 +27,11 @@ pub(super) fn keys<'f>(
         }
         if let Some(secret) = &entry.secret {
             if !templates::is_name(&secret.value) {
-                let message = format!("`{}` is not the name of a Worker secret", secret.value);
-                findings.push(
-                    Diagnostic::error(Code::InvalidValue, secret.span, message)
-                        .help("the key itself is never in the policy: name the secret that holds it, in letters, digits, `_` and `-`"),
-                );
+                // What stands there is not shown: it may be the key itself.
+                let message = format!("`secret` of the key `{}` is not the name of a Worker secret", entry.id.value);
+                findings.push(Diagnostic::error(Code::InvalidValue, secret.span, message).help(
+                    "a key is never in the policy: name the secret that holds it, in letters, digits, `_` and `-`",
+                ));
             }
             names.key_secrets.entry(&secret.value).or_insert((&entry.id.value, secret.span));
         }

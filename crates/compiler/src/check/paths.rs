@@ -48,6 +48,9 @@ const LITERAL_HELP: &str =
 fn canonical_glob(text: &Text, encoded_literal: bool) -> Result<String, Diagnostic> {
     let written = text.value.as_str();
     let error = |message: String| Diagnostic::error(Code::InvalidPattern, text.span, message);
+    if written.is_empty() {
+        return Err(error("an empty path".to_owned()).help("any path at all is `/**`, that of the host alone is `/`"));
+    }
     if !written.starts_with('/') {
         let finding = error(format!("`{written}` does not begin with `/`, as every path does"));
         return Err(match written.split_once("://").and_then(|(_, rest)| rest.split_once('/')) {

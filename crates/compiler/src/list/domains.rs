@@ -10,12 +10,12 @@ pub(super) fn line(line: &str) -> Line<'_> {
     if entry.is_empty() {
         return Line::Nothing;
     }
+    if entry.starts_with('!') || entry.starts_with(';') {
+        return Line::Unreadable(format!("`{}` is not a name", excerpt(entry)), "comments begin with `#`");
+    }
     if entry.contains(char::is_whitespace) {
         let message = format!("`{}` is not one name", excerpt(entry));
         return Line::Unreadable(message, "a line holds one name; with an address before it, the format is `hosts`");
-    }
-    if entry.starts_with('!') || entry.starts_with(';') {
-        return Line::Unreadable(format!("`{}` is not a name", excerpt(entry)), "comments begin with `#`");
     }
     Line::Names(vec![entry])
 }

@@ -166,14 +166,14 @@ pub(crate) struct JwtEntry {
 /// Reads one policy file. Findings are added in no particular order.
 pub(crate) fn parse(file: FileId, text: &str, role: Role, findings: &mut Vec<Diagnostic>) -> PolicyFile {
     let (tree, errors) = toml::de::DeTable::parse_recoverable(text);
-    let faults = errors::syntax_errors(file, text, &tree, &errors);
+    let mut faults = errors::Faults::new(file, text, &tree, &errors);
     let mut own = Vec::new();
     let mut policy = policy::read(file, &tree, role, &mut own);
-    policy.is_toml = faults.is_empty();
+    policy.is_toml = faults.findings.is_empty();
     if !policy.is_toml {
-        errors::retain_certain(&faults, text, &mut own);
+        faults.retain_certain(&mut own);
     }
-    findings.extend(faults);
+    findings.append(&mut faults.findings);
     findings.append(&mut own);
     policy
 }

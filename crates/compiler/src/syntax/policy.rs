@@ -115,7 +115,10 @@ fn version(reader: &mut Reader<'_>, root: &Table<'_>, role: Role) {
 
 fn identity(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<IdentityEntry> {
     if matches!(pair.value.get_ref(), DeValue::String(_)) {
-        return reader.choice(pair, &[("none", ())]).map(|_| IdentityEntry::None);
+        let help = |_: &str| {
+            Some("or a table that names the parameters: `[identity]` with `customer = \"customer_name\"`".to_owned())
+        };
+        return reader.choice_or(pair, &[("none", ())], help).map(|_| IdentityEntry::None);
     }
     if !matches!(pair.value.get_ref(), DeValue::Table(_)) {
         reader.wrong_type(pair, "a table or `\"none\"`");
@@ -220,7 +223,11 @@ fn key(reader: &mut Reader<'_>, pair: Pair<'_>) -> KeyEntry {
         return KeyEntry { id: pair.key, alg: None, secret: None, kid: None, issuer: None };
     };
     let alg = reader.required(&table, "alg", "say how it signs: `alg = \"ES256\"`");
-    let alg = alg.and_then(|pair| reader.choice(&pair, ALGORITHMS)).map(|it| it.value);
+    // The nearest name may be that of a very different algorithm.
+    let help = |_: &str| {
+        Some("ES256 and EdDSA tokens are verified with a public key, HS256 tokens with the secret itself".to_owned())
+    };
+    let alg = alg.and_then(|pair| reader.choice_or(&pair, ALGORITHMS, help)).map(|it| it.value);
     let secret =
         reader.required(&table, "secret", "name the Worker secret that holds the key: `secret = \"TIDEGATE_KEY\"`");
     let secret = secret.and_then(|pair| reader.string(&pair));

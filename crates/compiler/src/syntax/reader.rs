@@ -149,15 +149,27 @@ impl Reader<'_> {
 
     /// A string that is one of a few words.
     pub(super) fn choice<T: Copy>(&mut self, pair: &Pair<'_>, choices: &[(&str, T)]) -> Option<Spanned<T>> {
+        self.choice_or(pair, choices, |written| {
+            did_you_mean(written, choices.iter().map(|(word, _)| *word)).map(|word| format!("did you mean `{word}`?"))
+        })
+    }
+
+    /// A string that is one of a few words, with help for those who wrote another.
+    pub(super) fn choice_or<T: Copy>(
+        &mut self,
+        pair: &Pair<'_>,
+        choices: &[(&str, T)],
+        help: impl Fn(&str) -> Option<String>,
+    ) -> Option<Spanned<T>> {
         let text = self.string(pair)?;
         if let Some(&(_, value)) = choices.iter().find(|(word, _)| *word == text.value) {
             return Some(Spanned { value, span: text.span });
         }
-        let words = || choices.iter().map(|(word, _)| *word);
-        let message = format!("`{}` is {}, not `{}`", pair.key.value, one_of(words()), text.value);
+        let words = one_of(choices.iter().map(|(word, _)| *word));
+        let message = format!("`{}` is {words}, not `{}`", pair.key.value, text.value);
         let finding = Diagnostic::error(Code::InvalidValue, text.span, message);
-        self.report(match did_you_mean(&text.value, words()) {
-            Some(word) => finding.help(format!("did you mean `{word}`?")),
+        self.report(match help(&text.value) {
+            Some(help) => finding.help(help),
             None => finding,
         });
         None
@@ -219,12 +231,12 @@ impl Reader<'_> {
             }
             let message = format!("{} has no key `{key}`", table.what);
             let finding = Diagnostic::error(Code::UnknownKey, pair.key.span, message);
-            let help = match did_you_mean(key, keys.iter().copied()) {
-                Some(word) => format!("did you mean `{word}`?"),
-                None => match super::policy::home_of(key) {
-                    Some(home) => format!("`{key}` is a key of {home}"),
-                    None => format!("its keys are {}", one_of(keys.iter().copied()).replace(" or ", " and ")),
-                },
+            let similar = did_you_mean(key, keys.iter().copied());
+            let help = match (similar, super::policy::home_of(key)) {
+                // Short words are near to anything.
+                (Some(word), home) if home.is_none() || key.len() > 3 => format!("did you mean `{word}`?"),
+                (_, Some(home)) => format!("`{key}` is a key of {home}"),
+                _ => format!("its keys are {}", one_of(keys.iter().copied()).replace(" or ", " and ")),
             };
             self.report(finding.help(help));
         }
