@@ -7,7 +7,7 @@ mod table;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 use tidegate_e2e::jwt::{Algorithm, SigningKey, VerifyingKeys};
 use tidegate_e2e::{Chain, Customer, OutboundWorker, Reply};
@@ -122,14 +122,30 @@ async fn stay(chain: &Chain) -> Result<()> {
     let mut shown = chain.decisions().len();
     loop {
         tokio::select! {
-            signal = tokio::signal::ctrl_c() => return signal.context("cannot wait for Ctrl-C"),
+            () = asked_to_stop() => return Ok(()),
             () = tokio::time::sleep(Duration::from_millis(200)) => {}
         }
+        chain.upstream().take();
         for record in chain.decisions().iter().skip(shown) {
             println!("  {record}");
             shown += 1;
         }
     }
+}
+
+/// Waits for Ctrl-C, or for `kill` where there is one: workerd must not outlive this process.
+async fn asked_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+            }
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
 }
 
 fn progress(line: &str) {
