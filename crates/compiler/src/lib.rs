@@ -57,8 +57,8 @@ pub struct Output {
 pub fn compile(path: &Path) -> Compilation {
     let mut sources = SourceMap::default();
     let mut diagnostics = Vec::new();
-    let files = load::load(path, &mut sources, &mut diagnostics);
-    let policy = check::check(&files, &mut sources, &mut diagnostics);
+    let loaded = load::load(path, &mut sources, &mut diagnostics);
+    let policy = check::check(&loaded, &mut sources, &mut diagnostics);
     let mut output = None;
     if let Some(policy) = policy
         && !diagnostics.iter().any(|finding| finding.severity == Severity::Error)

@@ -13,6 +13,15 @@ pub(crate) const MAX_POLICY: u64 = 16 << 20;
 /// The largest list file, in bytes.
 pub(crate) const MAX_LIST: u64 = 64 << 20;
 
+/// The files of a policy.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// Those that could be read, in the order in which their rules count: what is extended first, the root last.
+    pub(crate) files: Vec<LoadedFile>,
+    /// Every file could be read and is TOML, so that a name which none of them declares is declared nowhere.
+    pub(crate) is_complete: bool,
+}
+
 /// A policy file that was read.
 #[derive(Debug)]
 pub(crate) struct LoadedFile {
@@ -22,11 +31,12 @@ pub(crate) struct LoadedFile {
     pub(crate) directory: PathBuf,
 }
 
-/// Reads a policy and everything that it extends, depth first: the order in which rules count. The root comes last.
-pub(crate) fn load(root: &Path, sources: &mut SourceMap, findings: &mut Vec<Diagnostic>) -> Vec<LoadedFile> {
-    let mut loader = Loader { sources, findings, open: Vec::new(), loaded: Vec::new(), files: Vec::new() };
+/// Reads a policy and everything that it extends, depth first.
+pub(crate) fn load(root: &Path, sources: &mut SourceMap, findings: &mut Vec<Diagnostic>) -> Loaded {
+    let policy = Loaded { files: Vec::new(), is_complete: true };
+    let mut loader = Loader { sources, findings, open: Vec::new(), seen: Vec::new(), policy };
     loader.visit(root, None);
-    loader.files
+    loader.policy
 }
 
 /// Reads a text file of at most `limit` bytes. The fault names the file as `path` does.
@@ -87,8 +97,8 @@ struct Loader<'a> {
     /// The files between the root and the one being read, with the place that names each; to find cycles.
     open: Vec<(PathBuf, Option<Span>)>,
     /// Every file that was begun, by its true path: a file that is reached twice counts once.
-    loaded: Vec<PathBuf>,
-    files: Vec<LoadedFile>,
+    seen: Vec<PathBuf>,
+    policy: Loaded,
 }
 
 impl Loader<'_> {
@@ -99,20 +109,24 @@ impl Loader<'_> {
             self.report_cycle(path, begin, named_at);
             return;
         }
-        if self.loaded.contains(&true_path) {
+        if self.seen.contains(&true_path) {
             return;
         }
-        self.loaded.push(true_path.clone());
-        let Some((file, text)) = self.read(path, named_at) else { return };
+        self.seen.push(true_path.clone());
+        let Some((file, text)) = self.read(path, named_at) else {
+            self.policy.is_complete = false;
+            return;
+        };
         let role = if named_at.is_none() { Role::Root } else { Role::Extended };
         let policy = syntax::parse(file, &text, role, self.findings);
+        self.policy.is_complete &= policy.is_toml;
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
         self.open.push((true_path, named_at));
         for extended in &policy.extends {
             self.visit(&directory.join(&extended.value), Some(extended.span));
         }
         self.open.pop();
-        self.files.push(LoadedFile { policy, directory });
+        self.policy.files.push(LoadedFile { policy, directory });
     }
 
     fn read(&mut self, path: &Path, named_at: Option<Span>) -> Option<(FileId, String)> {

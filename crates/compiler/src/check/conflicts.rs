@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use tidegate_engine::hygiene::fold;
 
-use super::overlap::Extent;
+use super::overlap::{Extent, Neighbours};
 use super::rules::{RuleAt, place_of};
 use crate::checked::{Effect, Jwt, Mode, Template};
 use crate::diagnostic::{Code, Diagnostic};
@@ -116,17 +116,16 @@ impl Compare<'_, '_> {
             return;
         }
         let mut told = None;
+        let mut neighbours = Neighbours::default();
         for (index, later) in acts.iter().enumerate() {
             for earlier in acts[..index].iter().rev().take_while(|earlier| earlier.rule == later.rule) {
                 if contradict(earlier, later) {
                     self.findings.push(within_rule(&self.rules[later.rule].rule.id, header, earlier, later));
                 }
             }
-            if told == Some(later.rule) {
-                continue;
-            }
-            let against = self.against(later, &acts[..index], contradict);
-            if !against.is_empty() {
+            let against = self.against(later, acts, &neighbours, contradict);
+            neighbours.add(&self.rules[later.rule].rule, index);
+            if told != Some(later.rule) && !against.is_empty() {
                 told = Some(later.rule);
                 let ends = format!("give `{header}` in two ways");
                 self.report(&ends, later, &against);
@@ -136,8 +135,10 @@ impl Compare<'_, '_> {
 
     /// Compares what tokens rules ask for: a request carries one, whatever header it is in.
     fn tokens(&mut self, acts: &[Act<'_>]) {
+        let mut neighbours = Neighbours::default();
         for (index, later) in acts.iter().enumerate() {
-            let against = self.against(later, &acts[..index], |a, b| a.way.contradicts(b.way));
+            let against = self.against(later, acts, &neighbours, |a, b| a.way.contradicts(b.way));
+            neighbours.add(&self.rules[later.rule].rule, index);
             if !against.is_empty() {
                 self.report("ask for two different tokens", later, &against);
             }
@@ -148,11 +149,12 @@ impl Compare<'_, '_> {
     fn against<'a>(
         &mut self,
         later: &Act<'_>,
-        earlier: &'a [Act<'a>],
+        acts: &'a [Act<'a>],
+        earlier: &Neighbours<'_>,
         contradict: impl Fn(&Act<'_>, &Act<'_>) -> bool,
     ) -> Vec<&'a Act<'a>> {
-        earlier
-            .iter()
+        let neighbours = earlier.of(&self.rules[later.rule].rule).into_iter().filter_map(|index| acts.get(index));
+        neighbours
             .filter(|earlier| earlier.rule != later.rule && contradict(earlier, later))
             .filter(|earlier| self.overlap(earlier.rule, later.rule))
             .collect()

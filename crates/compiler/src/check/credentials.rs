@@ -3,6 +3,7 @@
 //! A rule that sends a token or a secret must name its hosts, at or below a registrable domain, so that nobody gets the
 //! credential by registering a name; and outside the domains where tenants live, so that none of them does.
 
+use super::overlap::fixed_part;
 use super::rules::{RuleAt, meets_http};
 use crate::checked::{HostPattern, Pattern};
 use crate::diagnostic::{Code, Diagnostic};
@@ -117,10 +118,7 @@ impl<'r> Covered<'r> {
     fn fixed_part(self) -> &'r str {
         match self {
             Self::Domain(name) | Self::Exact(name) => name,
-            Self::Glob(glob) => match glob.rsplit_once('*') {
-                Some((_, after)) => after.split_once('.').map_or("", |(_, fixed)| fixed),
-                None => glob,
-            },
+            Self::Glob(glob) => fixed_part(glob),
         }
     }
 

@@ -1,4 +1,4 @@
-//! [`LoadedFile`]s → [`CheckedPolicy`]: names are resolved, patterns parsed, lists read, rules compared.
+//! [`Loaded`] files → [`CheckedPolicy`]: names are resolved, patterns parsed, lists read, rules compared.
 //!
 //! One module an area of the language; each holds the wording of its findings. Every value is checked, whatever is
 //! wrong elsewhere. Only what compares whole rules ([`conflicts`]) passes over those that have a finding already: a
@@ -23,10 +23,10 @@ use credentials::TenantDomain;
 
 use crate::checked::{CheckedPolicy, Effect, Mode, Pattern};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::load::LoadedFile;
+use crate::load::Loaded;
 use crate::pattern::parse_regex;
 use crate::source::{SourceMap, Span, Text};
-use crate::syntax::did_you_mean;
+use crate::syntax::{PolicyFile, did_you_mean};
 
 /// What the files of a policy declare, by name.
 #[derive(Default)]
@@ -43,19 +43,20 @@ struct Names<'f> {
 
 /// Names of one kind, numbered in the order in which they were declared.
 #[derive(Default)]
-struct Declared<'f>(HashMap<&'f str, (usize, Span)>);
+struct Declared<'f> {
+    names: HashMap<&'f str, (usize, Span)>,
+    /// A name that is not here is declared nowhere.
+    is_complete: bool,
+}
 
-/// Checks a policy: the files in the order in which their rules count, the root last. `None` if a file is not TOML, for
-/// then nobody knows what names it would have declared. What comes back is a policy only if nothing was found wrong.
-pub(crate) fn check(
-    files: &[LoadedFile],
-    sources: &mut SourceMap,
-    findings: &mut Vec<Diagnostic>,
-) -> Option<CheckedPolicy> {
-    let root = &files.last()?.policy;
-    if files.iter().any(|file| !file.policy.is_toml) {
-        return None;
-    }
+/// Checks a policy. What comes back is one only if nothing was found wrong.
+///
+/// Files that are not TOML are left out; the others are checked without what these would have declared.
+pub(crate) fn check(loaded: &Loaded, sources: &mut SourceMap, findings: &mut Vec<Diagnostic>) -> Option<CheckedPolicy> {
+    let nothing = PolicyFile::default();
+    let root = &loaded.files.last()?.policy;
+    let root = if root.is_toml { root } else { &nothing };
+    let files = || loaded.files.iter().filter(|file| file.policy.is_toml);
     let mode = root.mode.unwrap_or(Mode::Enforce);
     let identity = identity::identity(root.identity.as_ref(), findings);
     let enforce_for = identity::enforce_for(root.enforce_for.as_ref(), mode, identity.as_ref(), findings);
@@ -63,7 +64,7 @@ pub(crate) fn check(
     let mut names = Names { has_identity: identity.is_some(), ..Names::default() };
     let (mut customers, mut lists, mut keys, mut tenant_domains) =
         (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
-    for file in files {
+    for file in files() {
         tenant_domains.extend(file.policy.tenant_domains.iter().filter_map(|text| {
             let name = hosts::suffix(text, findings)?;
             Some(TenantDomain { name, span: text.span })
@@ -73,7 +74,9 @@ pub(crate) fn check(
         lists::lists(file, &mut lists, &mut names, sources, findings);
     }
 
-    let entries: Vec<_> = files.iter().flat_map(|file| &file.policy.rules).collect();
+    names.lists.is_complete = loaded.is_complete;
+    names.keys.is_complete = loaded.is_complete;
+    let entries: Vec<_> = files().flat_map(|file| &file.policy.rules).collect();
     for id in entries.iter().filter_map(|entry| entry.id.as_ref()) {
         self::id(id, "rule", findings);
         names.rules.declare(id, "rule", findings);
@@ -112,8 +115,8 @@ pub(crate) fn check(
 impl<'f> Declared<'f> {
     /// Adds a name; false, with a finding, if it is there already.
     fn declare(&mut self, name: &'f Text, what: &str, findings: &mut Vec<Diagnostic>) -> bool {
-        let next = self.0.len();
-        if let Some((_, first)) = self.0.get(name.value.as_str()) {
+        let next = self.names.len();
+        if let Some((_, first)) = self.names.get(name.value.as_str()) {
             let message = format!("there are two {what}s called `{}`", name.value);
             findings.push(
                 Diagnostic::error(Code::DuplicateId, name.span, message)
@@ -122,18 +125,21 @@ impl<'f> Declared<'f> {
             );
             return false;
         }
-        self.0.insert(&name.value, (next, name.span));
+        self.names.insert(&name.value, (next, name.span));
         true
     }
 
     /// The number of a declared name.
     fn resolve(&self, name: &Text, what: &str, table: &str, findings: &mut Vec<Diagnostic>) -> Option<usize> {
-        if let Some(&(index, _)) = self.0.get(name.value.as_str()) {
+        if let Some(&(index, _)) = self.names.get(name.value.as_str()) {
             return Some(index);
+        }
+        if !self.is_complete {
+            return None;
         }
         let message = format!("there is no {what} called `{}`", name.value);
         let finding = Diagnostic::error(Code::UnknownName, name.span, message);
-        let mut known: Vec<&str> = self.0.keys().copied().collect();
+        let mut known: Vec<&str> = self.names.keys().copied().collect();
         known.sort_unstable();
         findings.push(match did_you_mean(&name.value, known) {
             Some(word) => finding.help(format!("did you mean `{word}`?")),

@@ -12,6 +12,12 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Span};
 use crate::syntax::ListFormat;
 
+/// The longest line, in bytes. Longer ones are of no list.
+const MAX_LINE: usize = 16 << 10;
+
+/// Findings that are kept of one list. With more the file is something else altogether.
+const MAX_FINDINGS: usize = 1_000_000;
+
 /// Kinds of line that a list may hold and that say nothing of domains; `skip` names those to pass over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -69,7 +75,11 @@ pub(crate) fn read(
     };
     let mut names = Vec::new();
     let mut cosmetic = 0;
+    let before = findings.len();
     for line in lines(text) {
+        if findings.len() - before >= MAX_FINDINGS {
+            break;
+        }
         if is_cosmetic(line) && skip.contains(&Kind::Cosmetic) {
             cosmetic += 1;
             continue;
@@ -79,6 +89,11 @@ pub(crate) fn read(
             let start = part.as_ptr() as usize - text.as_ptr() as usize;
             Span { file, start, end: start + part.len() }
         };
+        if line.len() > MAX_LINE {
+            let message = format!("a line of {} bytes, which is no line of a list", line.len());
+            findings.push(unreadable(span(line), message, "a line holds a name, or an address and a few names"));
+            continue;
+        }
         match read_line(line) {
             Line::Nothing => {}
             Line::Names(written) => {

@@ -171,7 +171,7 @@ pub(crate) fn parse(file: FileId, text: &str, role: Role, findings: &mut Vec<Dia
     let mut policy = policy::read(file, &tree, role, &mut own);
     policy.is_toml = faults.findings.is_empty();
     if !policy.is_toml {
-        faults.retain_certain(text, &mut own);
+        faults.retain_certain(&mut own);
     }
     findings.append(&mut faults.findings);
     findings.append(&mut own);

@@ -214,7 +214,8 @@ fn date(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<i32> {
         DeValue::String(text) => {
             let finding =
                 Diagnostic::error(Code::WrongType, reader.span(pair.value), "`expires` must be a date, not a string");
-            reader.report(finding.help(format!("write it without quotes: `expires = {text}`")));
+            let day = if text.parse::<Datetime>().is_ok() { text } else { "2026-12-31" };
+            reader.report(finding.help(format!("write it without quotes: `expires = {day}`")));
             None
         }
         _ => {
