@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
@@ -19,6 +20,9 @@ use crate::workerd::Workerd;
 
 /// Beneath this name the customers' Workers are reached: `acme.apps.example`.
 const PLATFORM_DOMAIN: &str = "apps.example";
+
+/// The longest that a decision record may take to get from workerd to us.
+const RECORD: Duration = Duration::from_secs(10);
 
 /// A customer of the platform.
 #[derive(Clone, Debug)]
@@ -180,7 +184,22 @@ impl Chain {
     /// The decision records that the outbound Worker has logged so far.
     pub fn decisions(&self) -> Vec<Value> {
         let records = self.log().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-        records.filter(|record| record.get("effect").is_some()).collect()
+        records.filter(|record| record.get("event").is_some_and(|event| event == "decision")).collect()
+    }
+
+    /// The decision records, as soon as there are enough of them: a record may reach us a little after its answer.
+    pub async fn decisions_when(&self, enough: impl Fn(&[Value]) -> bool) -> Result<Vec<Value>> {
+        let end = Instant::now() + RECORD;
+        loop {
+            let records = self.decisions();
+            if enough(&records) {
+                return Ok(records);
+            }
+            if Instant::now() > end {
+                bail!("decision records are missing; workerd said:\n{}", self.log().join("\n"));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// All lines that workerd and its Workers have printed so far.
