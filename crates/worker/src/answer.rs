@@ -28,7 +28,8 @@ impl Blanked {
         Self(values)
     }
 
-    fn clean(&self, text: String) -> String {
+    /// A text without them.
+    pub(crate) fn clean(&self, text: String) -> String {
         self.0.iter().fold(text, |text, value| if text.contains(value) { text.replace(value, BLANK) } else { text })
     }
 }
@@ -58,7 +59,7 @@ fn headers(upstream: Vec<Header>, forwarding: &Forwarding, blanked: &Blanked) ->
 
 /// The answer that the tenant gets.
 pub(crate) fn answer(upstream: &Response, forwarding: &Forwarding, blanked: &Blanked) -> Result<Response, String> {
-    let thrown = |error: JsValue| js::describe(&error);
+    let thrown = |error: JsValue| js::failed("the answer cannot be passed on", &error);
     let status = upstream.status();
     let init = ResponseInit::new();
     init.set_status(status);

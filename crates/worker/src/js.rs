@@ -44,24 +44,30 @@ pub(crate) fn own_property(object: &JsValue, name: &str) -> Option<JsValue> {
 
 /// All headers, names in lower case, each `set-cookie` on its own, others joined.
 pub(crate) fn read_headers(headers: &Headers) -> Result<Vec<Header>, String> {
-    let json = JSON::stringify(&Array::from(headers)).map_err(|error| describe(&error))?;
-    serde_json::from_str(&String::from(json)).map_err(|error| error.to_string())
+    let json = JSON::stringify(&Array::from(headers)).map_err(|error| failed("the headers cannot be read", &error))?;
+    // What `serde_json` has to say might quote a value.
+    serde_json::from_str(&String::from(json)).map_err(|_| "the headers cannot be read: not all are text".to_owned())
 }
 
 /// The reverse of [`read_headers`].
 pub(crate) fn write_headers(headers: &[Header]) -> Result<Headers, String> {
-    let json = serde_json::to_string(headers).map_err(|error| error.to_string())?;
+    let json = serde_json::to_string(headers).map_err(|_| "the headers cannot be written".to_owned())?;
     JSON::parse(&json)
         .and_then(|pairs| Headers::new_with_str_sequence_sequence(&pairs))
-        .map_err(|error| describe(&error))
+        .map_err(|error| failed("the headers cannot be written", &error))
 }
 
-/// What a thrown value says of itself.
-pub(crate) fn describe(thrown: &JsValue) -> String {
+/// For the log: what failed, and the kind of exception. Not its message, which may quote a header's value or a query.
+pub(crate) fn failed(what: &str, thrown: &JsValue) -> String {
     match thrown.dyn_ref::<js_sys::Error>() {
-        Some(error) => String::from(error.to_string()),
-        None => thrown.as_string().unwrap_or_else(|| "an exception that is no `Error`".to_owned()),
+        Some(error) => format!("{what}: {}", String::from(error.name())),
+        None => format!("{what}: an exception that is no `Error`"),
     }
+}
+
+/// The message of an exception. It may quote what it is about.
+pub(crate) fn message(thrown: &JsValue) -> String {
+    thrown.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message())).unwrap_or_default()
 }
 
 /// Seconds since 1970-01-01T00:00:00Z.

@@ -26,8 +26,8 @@
 //! ```
 //!
 //! Everything up to the record happens in one go, without `await`, so requests that are served at once by one isolate
-//! never see each other's state. There is one way out ([`serve`]'s call of `fetch`), and it takes an [`Outgoing`], which only an allowing judgement yields.
-//! Whatever fails on the way there refuses the request.
+//! never see each other's state. There is one way out, `send`, and it takes an `Outgoing`, which only an allowing
+//! judgement yields. Whatever fails on the way there refuses the request.
 //!
 //! # What this crate does not do
 //! It has no opinion: which request may go where is the engine's to say, from a table that the compiler made. It searches no
@@ -108,7 +108,7 @@ async fn serve(request: &Request, env: &JsValue) -> Response {
     let Some(outgoing) = ruling.outgoing else {
         return Problem::refused(&ruling.judgement, &decision).response();
     };
-    let answer = match send(&outgoing.request).await {
+    let answer = match send(&outgoing).await {
         Ok(upstream) => answer::answer(&upstream, &outgoing.forwarding, &outgoing.blanked),
         Err(error) => Err(error),
     };
@@ -118,9 +118,14 @@ async fn serve(request: &Request, env: &JsValue) -> Response {
     })
 }
 
-async fn send(request: &Request) -> Result<Response, String> {
-    let thrown = |error: JsValue| js::describe(&error);
-    let answer = JsFuture::from(js::fetch(request).map_err(thrown)?).await.map_err(thrown)?;
+/// The way out.
+async fn send(outgoing: &Outgoing) -> Result<Response, String> {
+    let thrown = |error: JsValue| {
+        // The log gets the runtime's own words ("Network connection lost."), and nothing that they may quote.
+        let message = outgoing.blanked.clean(js::message(&error));
+        format!("`fetch` failed: {}", message.split('?').next().unwrap_or_default())
+    };
+    let answer = JsFuture::from(js::fetch(&outgoing.request).map_err(thrown)?).await.map_err(thrown)?;
     answer.dyn_into().map_err(|_| "`fetch` gave something that is no `Response`".to_owned())
 }
 
