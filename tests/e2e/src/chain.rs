@@ -62,7 +62,6 @@ pub struct ChainBuilder {
     outbound: OutboundWorker,
     customers: Vec<Customer>,
     secrets: Vec<(String, String)>,
-    listen: SocketAddr,
 }
 
 impl ChainBuilder {
@@ -77,13 +76,6 @@ impl ChainBuilder {
     #[must_use]
     pub fn secret(mut self, name: &str, value: &str) -> Self {
         self.secrets.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// A fixed address for the platform, where any would do else.
-    #[must_use]
-    pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen = address;
         self
     }
 
@@ -109,7 +101,6 @@ impl ChainBuilder {
             secrets: &self.secrets,
             customers: &self.customers,
             upstream: upstream.address(),
-            listen: self.listen,
         };
         let file = folder.path().join("config.capnp");
         fs::write(&file, config.text()).with_context(|| format!("cannot write {}", file.display()))?;
@@ -128,12 +119,7 @@ pub struct Chain {
 impl Chain {
     /// A chain around an outbound Worker.
     pub fn around(outbound: OutboundWorker) -> ChainBuilder {
-        ChainBuilder {
-            outbound,
-            customers: Vec::new(),
-            secrets: Vec::new(),
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        }
+        ChainBuilder { outbound, customers: Vec::new(), secrets: Vec::new() }
     }
 
     /// A chain whose outbound Worker holds this policy.
