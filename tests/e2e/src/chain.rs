@@ -161,6 +161,13 @@ impl Chain {
         client::send_for_json(self.address()?, request.body(Body::empty())?).await
     }
 
+    /// Lets a customer's Worker open a raw TCP connection and send an HTTP request over it.
+    pub async fn connect(&self, customer: &str, to: SocketAddr) -> Result<Outcome> {
+        let fetch = serde_json::to_string(&Fetch::get(to.to_string()))?;
+        let request = platform_request("GET", customer, "/connect").header("x-fetch", fetch);
+        client::send_for_json(self.address()?, request.body(Body::empty())?).await
+    }
+
     /// Sends a request straight to the outbound Worker, as no platform would: without any parameters.
     pub async fn hit_directly(&self, host: &str, path: &str) -> Result<Response<Incoming>> {
         let request = Request::builder().uri(path).header("host", host).body(Body::empty())?;
