@@ -62,7 +62,6 @@ pub struct ChainBuilder {
     outbound: OutboundWorker,
     customers: Vec<Customer>,
     secrets: Vec<(String, String)>,
-    listen: SocketAddr,
 }
 
 impl ChainBuilder {
@@ -77,13 +76,6 @@ impl ChainBuilder {
     #[must_use]
     pub fn secret(mut self, name: &str, value: &str) -> Self {
         self.secrets.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// A fixed address for the platform, where any would do else.
-    #[must_use]
-    pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen = address;
         self
     }
 
@@ -109,7 +101,6 @@ impl ChainBuilder {
             secrets: &self.secrets,
             customers: &self.customers,
             upstream: upstream.address(),
-            listen: self.listen,
         };
         let file = folder.path().join("config.capnp");
         fs::write(&file, config.text()).with_context(|| format!("cannot write {}", file.display()))?;
@@ -128,12 +119,7 @@ pub struct Chain {
 impl Chain {
     /// A chain around an outbound Worker.
     pub fn around(outbound: OutboundWorker) -> ChainBuilder {
-        ChainBuilder {
-            outbound,
-            customers: Vec::new(),
-            secrets: Vec::new(),
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        }
+        ChainBuilder { outbound, customers: Vec::new(), secrets: Vec::new() }
     }
 
     /// A chain whose outbound Worker holds this policy.
@@ -172,6 +158,13 @@ impl Chain {
     /// Lets a customer's Worker open a WebSocket, send one message and wait for one.
     pub async fn converse(&self, customer: &str, fetch: &Fetch) -> Result<Outcome> {
         let request = platform_request("GET", customer, "/socket").header("x-fetch", serde_json::to_string(fetch)?);
+        client::send_for_json(self.address()?, request.body(Body::empty())?).await
+    }
+
+    /// Lets a customer's Worker open a raw TCP connection and send an HTTP request over it.
+    pub async fn connect(&self, customer: &str, to: SocketAddr) -> Result<Outcome> {
+        let fetch = serde_json::to_string(&Fetch::get(to.to_string()))?;
+        let request = platform_request("GET", customer, "/connect").header("x-fetch", fetch);
         client::send_for_json(self.address()?, request.body(Body::empty())?).await
     }
 

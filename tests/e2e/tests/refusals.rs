@@ -140,6 +140,20 @@ async fn addresses_and_internal_names_are_refused_unless_a_rule_names_them_exact
 }
 
 #[tokio::test]
+async fn a_request_over_the_limits_is_invalid() -> Result<()> {
+    let chain = chain().await?;
+    let long_url = Fetch::get(format!("https://read.example.com/?{}", "x".repeat(16 * 1024)));
+    let heavy = Fetch::get("https://read.example.com/").header("x-heavy", "x".repeat(128 * 1024));
+    let trace = Fetch::new("TRACE", "https://read.example.com/");
+    for fetch in [long_url, heavy, trace] {
+        let refused = chain.fetch("acme", fetch).await?;
+        assert_eq!(refused.refusal().as_deref(), Some("invalid-request"), "{refused:?}");
+    }
+    assert!(chain.upstream().captured().is_empty(), "nothing may arrive");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_missing_or_damaged_table_refuses_everything() -> Result<()> {
     let table = compile(POLICY)?;
     let mut flipped = table.clone();
