@@ -139,3 +139,23 @@ fn the_same_policy_compiles_to_the_same_bytes() {
     let table = || compile(&policy).output.unwrap().table;
     assert_eq!(table(), table());
 }
+
+#[test]
+fn a_policy_that_breaks_off_anywhere_is_findings_and_never_a_panic() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/valid");
+    let whole = fs::read_to_string(fixtures.join("the-whole-language.toml")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    for file in ["parts/base.toml", "lists/malware.txt"] {
+        fs::create_dir_all(directory.path().join(file).parent().unwrap()).unwrap();
+        fs::copy(fixtures.join(file), directory.path().join(file)).unwrap();
+    }
+    let policy = directory.path().join("policy.toml");
+    for length in (0..whole.len()).step_by(13).filter(|&length| whole.is_char_boundary(length)) {
+        fs::write(&policy, &whole[..length]).unwrap();
+        let compilation = compile(&policy);
+        for finding in &compilation.diagnostics {
+            let text = &compilation.sources.file(finding.span.file).text;
+            assert!(finding.span.start <= finding.span.end && finding.span.end <= text.len(), "{finding:?}");
+        }
+    }
+}

@@ -27,7 +27,8 @@ impl Blanked {
         Self(values)
     }
 
-    fn clean(&self, text: String) -> String {
+    /// A text without them.
+    pub(crate) fn clean(&self, text: String) -> String {
         self.0.iter().fold(text, |text, value| without(&text, value))
     }
 }
@@ -78,7 +79,7 @@ fn headers(upstream: Vec<Header>, forwarding: &Forwarding, blanked: &Blanked) ->
 
 /// The answer that the tenant gets.
 pub(crate) fn answer(upstream: &Response, forwarding: &Forwarding, blanked: &Blanked) -> Result<Response, String> {
-    let thrown = |error: JsValue| js::describe(&error);
+    let thrown = |error: JsValue| js::failed("the answer cannot be passed on", &error);
     let status = upstream.status();
     let init = ResponseInit::new();
     init.set_status(status);

@@ -56,7 +56,8 @@ pub(crate) fn build(
     if !matches!(method, "GET" | "HEAD") {
         init.set_body_opt_readable_stream(body);
     }
-    let request = Request::new_with_str_and_init(target.url(), &init).map_err(|error| js::describe(&error))?;
+    let request = Request::new_with_str_and_init(target.url(), &init)
+        .map_err(|error| js::failed("the runtime does not take the request", &error))?;
     if request.url() != target.url() {
         return Err("the runtime reads the URL in another way than it was judged".to_owned());
     }

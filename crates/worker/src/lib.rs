@@ -26,8 +26,8 @@
 //! ```
 //!
 //! Everything up to the record happens in one go, without `await`, so requests that are served at once by one isolate
-//! never see each other's state. There is one way out ([`serve`]'s call of `fetch`), and it takes an [`Outgoing`], which only an allowing judgement yields.
-//! Whatever fails on the way there refuses the request.
+//! never see each other's state. There is one way out, `send`, and it takes an `Outgoing`, which only an allowing
+//! judgement yields. Whatever fails on the way there refuses the request.
 //!
 //! # What this crate does not do
 //! It has no opinion: which request may go where is the engine's to say, from a table that the compiler made. It searches no
@@ -112,7 +112,7 @@ async fn serve(request: Request, env: &JsValue) -> Response {
         return Problem::refused(&judgement, &decision).response();
     };
     drop(judgement);
-    let answer = match send(request).await {
+    let answer = match send(request, &blanked).await {
         Ok(upstream) => answer::answer(&upstream, &forwarding, &blanked),
         Err(error) => Err(error),
     };
@@ -122,8 +122,13 @@ async fn serve(request: Request, env: &JsValue) -> Response {
     })
 }
 
-async fn send(request: Request) -> Result<Response, String> {
-    let thrown = |error: JsValue| js::describe(&error);
+/// The way out.
+async fn send(request: Request, blanked: &Blanked) -> Result<Response, String> {
+    let thrown = |error: JsValue| {
+        // The log gets the runtime's own words ("Network connection lost."), and nothing that they may quote.
+        let message = blanked.clean(js::message(&error));
+        format!("`fetch` failed: {}", message.split('?').next().unwrap_or_default())
+    };
     let promise = js::fetch(&request).map_err(thrown)?;
     drop(request);
     let answer = JsFuture::from(promise).await.map_err(thrown)?;

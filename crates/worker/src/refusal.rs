@@ -80,7 +80,8 @@ impl<'a> Problem<'a> {
         let init = ResponseInit::new();
         init.set_status(self.status);
         init.set_headers_headers(&js::write_headers(&self.headers())?);
-        Response::new_with_opt_str_and_init(Some(&self.body()), &init).map_err(|error| js::describe(&error))
+        Response::new_with_opt_str_and_init(Some(&self.body()), &init)
+            .map_err(|error| js::failed("the refusal cannot be built", &error))
     }
 }
 

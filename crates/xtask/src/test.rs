@@ -31,7 +31,7 @@ pub(crate) fn run() -> Result<()> {
     })?;
     report.tests("native tests", &["test"])?;
     report.stage("Worker build", || worker::build(&tools))?;
-    report.tests("end to end", &["test", "--package", "tidegate-e2e"])?;
+    report.tests("end-to-end tests", &["test", "--package", "tidegate-e2e"])?;
     report.stage("demo", || demo::run(false))?;
     report.finish();
     Ok(())
@@ -49,7 +49,7 @@ impl Report {
         let started = Instant::now();
         self.started.get_or_insert(started);
         let done = work().with_context(|| format!("stage `{name}`"))?;
-        self.lines.push(format!("{name:<14} {:>5} s", started.elapsed().as_secs()));
+        self.lines.push(format!("{name:<18} {:>5} s", started.elapsed().as_secs()));
         Ok(done)
     }
 

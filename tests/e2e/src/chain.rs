@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
@@ -19,6 +20,9 @@ use crate::workerd::Workerd;
 
 /// Beneath this name the customers' Workers are reached: `acme.apps.example`.
 const PLATFORM_DOMAIN: &str = "apps.example";
+
+/// The longest that a decision record may take to get from workerd to us.
+const RECORD: Duration = Duration::from_secs(10);
 
 /// A customer of the platform.
 #[derive(Clone, Debug)]
@@ -58,7 +62,6 @@ pub struct ChainBuilder {
     outbound: OutboundWorker,
     customers: Vec<Customer>,
     secrets: Vec<(String, String)>,
-    listen: SocketAddr,
 }
 
 impl ChainBuilder {
@@ -73,13 +76,6 @@ impl ChainBuilder {
     #[must_use]
     pub fn secret(mut self, name: &str, value: &str) -> Self {
         self.secrets.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// A fixed address for the platform, where any would do else.
-    #[must_use]
-    pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen = address;
         self
     }
 
@@ -105,7 +101,6 @@ impl ChainBuilder {
             secrets: &self.secrets,
             customers: &self.customers,
             upstream: upstream.address(),
-            listen: self.listen,
         };
         let file = folder.path().join("config.capnp");
         fs::write(&file, config.text()).with_context(|| format!("cannot write {}", file.display()))?;
@@ -124,12 +119,7 @@ pub struct Chain {
 impl Chain {
     /// A chain around an outbound Worker.
     pub fn around(outbound: OutboundWorker) -> ChainBuilder {
-        ChainBuilder {
-            outbound,
-            customers: Vec::new(),
-            secrets: Vec::new(),
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        }
+        ChainBuilder { outbound, customers: Vec::new(), secrets: Vec::new() }
     }
 
     /// A chain whose outbound Worker holds this policy.
@@ -171,6 +161,13 @@ impl Chain {
         client::send_for_json(self.address()?, request.body(Body::empty())?).await
     }
 
+    /// Lets a customer's Worker open a raw TCP connection and send an HTTP request over it.
+    pub async fn connect(&self, customer: &str, to: SocketAddr) -> Result<Outcome> {
+        let fetch = serde_json::to_string(&Fetch::get(to.to_string()))?;
+        let request = platform_request("GET", customer, "/connect").header("x-fetch", fetch);
+        client::send_for_json(self.address()?, request.body(Body::empty())?).await
+    }
+
     /// Sends a request straight to the outbound Worker, as no platform would: without any parameters.
     pub async fn hit_directly(&self, host: &str, path: &str) -> Result<Response<Incoming>> {
         let request = Request::builder().uri(path).header("host", host).body(Body::empty())?;
@@ -180,7 +177,22 @@ impl Chain {
     /// The decision records that the outbound Worker has logged so far.
     pub fn decisions(&self) -> Vec<Value> {
         let records = self.log().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-        records.filter(|record| record.get("effect").is_some()).collect()
+        records.filter(|record| record.get("event").is_some_and(|event| event == "decision")).collect()
+    }
+
+    /// The decision records, as soon as there are enough of them: a record may reach us a little after its answer.
+    pub async fn decisions_when(&self, enough: impl Fn(&[Value]) -> bool) -> Result<Vec<Value>> {
+        let end = Instant::now() + RECORD;
+        loop {
+            let records = self.decisions();
+            if enough(&records) {
+                return Ok(records);
+            }
+            if Instant::now() > end {
+                bail!("decision records are missing; workerd said:\n{}", self.log().join("\n"));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// All lines that workerd and its Workers have printed so far.

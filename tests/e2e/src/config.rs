@@ -19,8 +19,6 @@ pub(crate) struct Config<'c> {
     pub(crate) customers: &'c [Customer],
     /// Where the way out leads.
     pub(crate) upstream: SocketAddr,
-    /// Where the platform listens; port 0 for any.
-    pub(crate) listen: SocketAddr,
 }
 
 /// What `wrangler.toml` says about the runtime.
@@ -35,62 +33,71 @@ impl Config<'_> {
 
     /// The text of the file. The modules that it embeds must lie beside it.
     pub(crate) fn text(&self) -> String {
-        let mut text = String::from("using Workerd = import \"/workerd/workerd.capnp\";\n\n");
-        text.push_str("const config :Workerd.Config = (\n  services = [\n");
-        // Without this one, a Worker whose globalOutbound is forgotten would reach the internet.
-        text.push_str("    (name = \"internet\", network = (allow = [])),\n");
-        let _ = writeln!(
-            text,
-            "    (name = \"upstream\", external = (address = {}, http = (style = host, forwardedProtoHeader = {}))),",
-            quoted(&self.upstream.to_string()),
-            quoted(SCHEME_HEADER),
-        );
-        text.push_str(
-            "    (name = \"dispatch\", worker = .dispatch),\n    (name = \"outbound\", worker = .outbound),\n",
-        );
-        for customer in self.customers {
-            let name = quoted(&format!("customer-{}", customer.name));
-            let _ = writeln!(text, "    (name = {name}, worker = {}),", tenant(customer));
-        }
-        text.push_str("  ],\n  sockets = [\n");
-        let _ = writeln!(
-            text,
-            "    (name = \"platform\", address = {}, http = (), service = \"dispatch\"),\n    \
-                 (name = \"direct\", address = \"127.0.0.1:0\", http = (), service = \"outbound\"),\n  ],\n);",
-            quoted(&self.listen.to_string()),
-        );
-        text.push_str(&self.dispatch());
-        text.push_str(&self.outbound());
-        text
-    }
-
-    fn dispatch(&self) -> String {
-        let binding = |customer: &Customer| {
-            format!("(name = {}, service = {})", quoted(&customer.name), quoted(&format!("customer-{}", customer.name)))
-        };
-        let bindings: Vec<String> = self.customers.iter().map(binding).collect();
+        let service = |customer: &Customer| quoted(&format!("customer-{}", customer.name));
+        let tenants =
+            self.customers.iter().map(|known| format!("(name = {}, worker = {}),", service(known), tenant(known)));
+        let bindings = self
+            .customers
+            .iter()
+            .map(|known| format!("(name = {}, service = {}),", quoted(&known.name), service(known)));
+        let secrets =
+            self.secrets.iter().map(|(name, value)| format!("(name = {}, text = {}),", quoted(name), quoted(value)));
         format!(
-            "\nconst dispatch :Workerd.Worker = (\n  modules = [(name = \"dispatch.js\", esModule = embed \"dispatch.js\")],\n  \
-             compatibilityDate = \"{PLATFORM_DATE}\",\n  globalOutbound = \"internet\",\n  bindings = [\n    {}\n  ],\n);\n",
-            bindings.join(",\n    "),
+            r#"using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    # Without this one, a Worker whose globalOutbound is forgotten would reach the internet.
+    (name = "internet", network = (allow = [])),
+    (name = "upstream", external = (address = {upstream}, http = (style = host, forwardedProtoHeader = {scheme}))),
+    (name = "dispatch", worker = .dispatch),
+    (name = "outbound", worker = .outbound),
+    {tenants}
+  ],
+  sockets = [
+    (name = "{platform}", address = "127.0.0.1:0", http = (), service = "dispatch"),
+    (name = "{direct}", address = "127.0.0.1:0", http = (), service = "outbound"),
+  ],
+);
+
+const dispatch :Workerd.Worker = (
+  modules = [(name = "dispatch.js", esModule = embed "dispatch.js")],
+  compatibilityDate = "{PLATFORM_DATE}",
+  globalOutbound = "internet",
+  bindings = [
+    {bindings}
+  ],
+);
+
+const outbound :Workerd.Worker = (
+  modules = [
+    (name = "outbound.js", esModule = embed "outbound.js"),
+    (name = "index.js", esModule = embed "index.js"),
+    (name = "index_bg.wasm", wasm = embed "index_bg.wasm"),
+  ],
+  compatibilityDate = {date},
+  compatibilityFlags = [{flags}],
+  globalOutbound = "upstream",
+  bindings = [
+    {secrets}
+  ],
+);
+"#,
+            upstream = quoted(&self.upstream.to_string()),
+            scheme = quoted(SCHEME_HEADER),
+            tenants = lines(tenants),
+            platform = Self::SOCKETS[0],
+            direct = Self::SOCKETS[1],
+            bindings = lines(bindings),
+            date = quoted(&self.compatibility.date),
+            flags = self.compatibility.flags.iter().map(|flag| quoted(flag)).collect::<Vec<_>>().join(", "),
+            secrets = lines(secrets),
         )
     }
+}
 
-    fn outbound(&self) -> String {
-        let flags: Vec<String> = self.compatibility.flags.iter().map(|flag| quoted(flag)).collect();
-        let secret = |(name, value): &(String, String)| format!("(name = {}, text = {})", quoted(name), quoted(value));
-        let secrets: Vec<String> = self.secrets.iter().map(secret).collect();
-        format!(
-            "\nconst outbound :Workerd.Worker = (\n  modules = [\n    \
-             (name = \"outbound.js\", esModule = embed \"outbound.js\"),\n    \
-             (name = \"index.js\", esModule = embed \"index.js\"),\n    \
-             (name = \"index_bg.wasm\", wasm = embed \"index_bg.wasm\"),\n  ],\n  \
-             compatibilityDate = {},\n  compatibilityFlags = [{}],\n  globalOutbound = \"upstream\",\n  bindings = [{}],\n);\n",
-            quoted(&self.compatibility.date),
-            flags.join(", "),
-            secrets.join(", "),
-        )
-    }
+fn lines(items: impl Iterator<Item = String>) -> String {
+    items.collect::<Vec<_>>().join("\n    ")
 }
 
 /// A customer's Worker: everything that it fetches goes to the outbound Worker, together with its parameters.

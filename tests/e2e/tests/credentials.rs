@@ -157,6 +157,25 @@ async fn no_credential_goes_out_on_options() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_token_is_used_again_for_its_own_customer_and_claims_and_for_nobody_else() -> Result<()> {
+    let ed = SigningKey::new(Algorithm::EdDsa, "ed-1")?;
+    let chain = Chain::with_policy(POLICY)?
+        .customer(Customer::new("acme"))
+        .customer(Customer::new("beta"))
+        .secret("KEY_ED", &ed.private_pem)
+        .start()
+        .await?;
+    for customer in ["acme", "beta", "acme", "beta"] {
+        chain.fetch(customer, Fetch::get("https://ed.example.com/")).await?;
+    }
+    let tokens: Vec<_> = chain.upstream().captured().iter().map(|request| request.header("x-token")).collect();
+    assert!(tokens.iter().all(Option::is_some), "{tokens:?}");
+    assert_eq!((&tokens[0], &tokens[1]), (&tokens[2], &tokens[3]), "the same token as long as it lives");
+    assert_ne!(tokens[0], tokens[1], "never another customer's");
+    Ok(())
+}
+
 const CUSTOMERS: usize = 50;
 const EACH: usize = 20;
 

@@ -3,6 +3,9 @@
 // POST /        a JSON array of fetches to make, all at once; answers with what became of each
 // any  /stream  one fetch, described by the `x-fetch` header, with both bodies passed through
 // GET  /socket  one WebSocket conversation, described by `x-fetch`
+// GET  /connect one raw TCP connection, to the `host:port` that `x-fetch` has for a URL
+
+import { connect } from "cloudflare:sockets";
 
 export default {
   async fetch(request) {
@@ -13,6 +16,7 @@ export default {
     }
     const description = JSON.parse(request.headers.get("x-fetch"));
     if (pathname === "/stream") return stream(description, request.body);
+    if (pathname === "/connect") return Response.json(await connection(description));
     return Response.json(await conversation(description));
   },
 };
@@ -49,6 +53,18 @@ async function conversation({ url, headers, send }) {
     const body = await received;
     socket.close(1000, "done");
     return { status: response.status, headers: [...response.headers], body };
+  } catch (error) {
+    return { error: String(error) };
+  }
+}
+
+async function connection({ url }) {
+  try {
+    const socket = connect(url);
+    await socket.opened;
+    await socket.writable.getWriter().write(new TextEncoder().encode("GET / HTTP/1.0\r\nhost: smuggled\r\n\r\n"));
+    const { value } = await socket.readable.getReader().read();
+    return { status: 200, body: new TextDecoder().decode(value) };
   } catch (error) {
     return { error: String(error) };
   }

@@ -162,7 +162,7 @@ fn invalid(text: &Text, fault: InvalidHost) -> Diagnostic {
     let written = &text.value;
     let finding = Diagnostic::error(Code::InvalidPattern, text.span, format!("`{written}` is not a host: {fault}"));
     match written.strip_prefix('.') {
-        Some(name) if fault == InvalidHost::EmptyLabel && !name.starts_with('.') => {
+        Some(name) if fault == InvalidHost::EmptyLabel && !name.starts_with(['.', '*']) => {
             finding.help(format!("`domains = [\"{name}\"]` means `{name}` and everything beneath it"))
         }
         _ => finding,

@@ -23,7 +23,7 @@ static HOSTS: LazyLock<Dfa> = LazyLock::new(|| fixed(r"(?:[a-z0-9_-]+\.)*[a-z0-9
 static SPECIAL_HOSTS: LazyLock<Dfa> =
     LazyLock::new(|| fixed(r"[^.]*|(?:[^.]+\.)*(?:localhost|local|internal|home\.arpa|onion|[0-9]+|0x[0-9a-f]*)"));
 
-/// Every path in the form that paths are matched in.
+/// Every path in the form that paths are matched in, but for some that can be read in two ways.
 static PATHS: LazyLock<Dfa> = LazyLock::new(|| {
     // Escapes of unreserved characters (RFC 3986 §2.3) are decoded before matching.
     let escapes: Vec<String> = (0..=u8::MAX)
@@ -89,13 +89,19 @@ fn fixed(regex: &str) -> Dfa {
 
 #[cfg(test)]
 mod tests {
-    use tidegate_engine::canonical;
+    use regex_automata::dfa::Automaton;
+    use regex_automata::{Anchored, Input};
+    use tidegate_engine::canonical::{self, PathReading, Target};
 
     use super::*;
     use crate::pattern::literal_regex;
 
     fn dfa(regex: &str) -> Dfa {
         determinize(&[regex.to_owned()]).unwrap()
+    }
+
+    fn accepts(dfa: &Dfa, text: &str) -> bool {
+        dfa.try_search_fwd(&Input::new(text).anchored(Anchored::Yes)).unwrap().is_some()
     }
 
     #[test]
@@ -147,5 +153,54 @@ mod tests {
             assert_eq!(meets_a_path(&pattern, false), plain, "{path}");
             assert_eq!(meets_a_path(&pattern, true), literal, "{path}");
         }
+    }
+
+    /// If the canonicaliser gave a path that is not one here, a pattern for it would be refused, and two rules that meet
+    /// in it would be taken to be apart.
+    #[test]
+    fn every_path_that_the_canonicaliser_gives_is_a_path_here() {
+        let characters = (0..=0x2ff).filter_map(char::from_u32).map(String::from);
+        let escapes = (0..=u8::MAX).map(|byte| format!("%{byte:02x}"));
+        let spellings =
+            ["", "/", "a/", "%C3%a9", "%e2%82%ac", "..%3B", ".%2e.", "%2f%25", "\u{10ffff}"].map(String::from);
+        for piece in characters.chain(escapes).chain(spellings) {
+            for received in [format!("https://a.example/{piece}"), format!("https://a.example/x{piece}y/z")] {
+                let Ok(target) = Target::parse(&received) else { continue };
+                let path = target.path();
+                let doubtful = accepts(&DOUBTFUL_PATHS, path);
+                match target.path_reading() {
+                    PathReading::Plain => {
+                        assert!(accepts(&PATHS, path) && !doubtful && !accepts(&ENCODED_PATHS, path), "{received}");
+                    }
+                    PathReading::EncodedSlashOrPercent => {
+                        assert!(accepts(&PATHS, path) && !doubtful && accepts(&ENCODED_PATHS, path), "{received}");
+                    }
+                    PathReading::Ambiguous => {}
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_host_that_the_canonicaliser_gives_is_a_host_here() {
+        let characters = (0x21..=0x2ff).filter_map(char::from_u32).map(|c| format!("x{c}y.example"));
+        let spellings = [
+            "0x7f.1",
+            "2130706433",
+            "[::ffff:1.2.3.4]",
+            "[2001:db8::1]",
+            "EXAMPLE.com.",
+            "a_b.c",
+            "xn--mnchen-3ya.de",
+            "com",
+        ];
+        let mut given = 0;
+        for written in characters.chain(spellings.map(String::from)) {
+            let Ok(host) = canonical::host(&written) else { continue };
+            assert!(accepts(&HOSTS, host.as_str()), "{written}");
+            assert_eq!(accepts(&SPECIAL_HOSTS, host.as_str()), host.is_special(), "{written}");
+            given += 1;
+        }
+        assert!(given > 200, "{given}");
     }
 }

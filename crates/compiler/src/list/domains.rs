@@ -1,11 +1,8 @@
 //! `format = "domains"`: one name a line, `#` begins a comment.
 
-use super::{Line, excerpt, is_cosmetic, without_comment};
+use super::{Line, excerpt, without_comment};
 
 pub(super) fn line(line: &str) -> Line<'_> {
-    if is_cosmetic(line) && !line.starts_with('#') {
-        return Line::Unreadable(String::new(), "");
-    }
     let entry = without_comment(line);
     if entry.is_empty() {
         return Line::Nothing;
@@ -30,7 +27,7 @@ mod tests {
         assert_eq!(line("a.example # why"), Line::Names(vec!["a.example"]));
         assert_eq!(line("# all"), Line::Nothing);
         assert_eq!(line(""), Line::Nothing);
-        for unreadable in ["a.example b.example", "0.0.0.0 a.example", "! adblock", "; zone", "a.example##.ad"] {
+        for unreadable in ["a.example b.example", "0.0.0.0 a.example", "! adblock", "; zone"] {
             assert!(matches!(line(unreadable), Line::Unreadable(..)), "{unreadable}");
         }
     }

@@ -4,12 +4,9 @@
 
 use std::net::IpAddr;
 
-use super::{Line, excerpt, is_cosmetic, without_comment};
+use super::{Line, excerpt, without_comment};
 
 pub(super) fn line(line: &str) -> Line<'_> {
-    if is_cosmetic(line) && !line.starts_with('#') {
-        return Line::Unreadable(String::new(), "");
-    }
     let entry = without_comment(line);
     let mut words = entry.split_whitespace();
     let Some(address) = words.next() else { return Line::Nothing };

@@ -15,7 +15,7 @@ use crate::syntax::ListFormat;
 /// The longest line, in bytes. Longer ones are of no list.
 const MAX_LINE: usize = 16 << 10;
 
-/// Findings that are kept of one list. With more the file is something else altogether.
+/// Findings that are kept of one list: with so many the file is no list at all, and one may be made to fill memory.
 const MAX_FINDINGS: usize = 1_000_000;
 
 /// Kinds of line that a list may hold and that say nothing of domains; `skip` names those to pass over.
@@ -80,16 +80,24 @@ pub(crate) fn read(
         if findings.len() - before >= MAX_FINDINGS {
             break;
         }
-        if is_cosmetic(line) && skip.contains(&Kind::Cosmetic) {
-            cosmetic += 1;
-            continue;
-        }
         let span = |part: &str| {
             // The part is a piece of the text: its place is the distance between the two.
             let start = part.as_ptr() as usize - text.as_ptr() as usize;
             Span { file, start, end: start + part.len() }
         };
-        if line.len() > MAX_LINE {
+        if is_cosmetic(line) {
+            if skip.contains(&Kind::Cosmetic) {
+                cosmetic += 1;
+                continue;
+            }
+            // Without a domain before it, the line is what the format calls a comment.
+            if !line.starts_with('#') {
+                let message = format!("`{}` is a cosmetic rule, which says nothing of domains", excerpt(line));
+                findings.push(unreadable(span(line), message, "pass such lines over with `skip = [\"cosmetic\"]`"));
+                continue;
+            }
+        }
+        if line.len() > MAX_LINE && !line.starts_with('#') {
             let message = format!("a line of {} bytes, which is no line of a list", line.len());
             findings.push(unreadable(span(line), message, "a line holds a name, or an address and a few names"));
             continue;
@@ -106,10 +114,6 @@ pub(crate) fn read(
                         }
                     }
                 }
-            }
-            Line::Unreadable(..) if is_cosmetic(line) => {
-                let message = format!("`{}` is a cosmetic rule, which says nothing of domains", excerpt(line));
-                findings.push(unreadable(span(line), message, "pass such lines over with `skip = [\"cosmetic\"]`"));
             }
             Line::Unreadable(message, help) => findings.push(unreadable(span(line), message, help)),
         }
@@ -132,7 +136,10 @@ fn without_comment(line: &str) -> &str {
 
 /// Element hiding and its kin: `##`, `#@#`, `#?#`, `#$#` after optional domains.
 fn is_cosmetic(line: &str) -> bool {
-    let Some((_, after)) = line.split_once('#') else { return false };
+    let Some((domains, after)) = line.split_once('#') else { return false };
+    if domains.contains(char::is_whitespace) {
+        return false; // a comment after an entry
+    }
     // A line of number signs is how comments are framed.
     let marks = ["#", "@#", "?#", "$#", "%#"];
     marks.iter().any(|mark| {
@@ -196,7 +203,7 @@ mod tests {
 
     #[test]
     fn cosmetic_rules_are_passed_over_and_counted_where_the_policy_says_so() {
-        let text = "a.example\nb.example##.banner\n##.ad\n## a heading\n#####\n";
+        let text = "a.example ##comment\nb.example##.banner\n##.ad\n## a heading\n#####\n";
         let (names, faults) = read_all(ListFormat::Domains, &[Kind::Cosmetic], text);
         assert_eq!((names.names.as_slice(), faults.len()), (["a.example".to_owned()].as_slice(), 0));
         assert_eq!(names.skipped, [("cosmetic".to_owned(), 2)]);

@@ -15,9 +15,6 @@ use tidegate_e2e::{Chain, Customer, OutboundWorker, Reply};
 use crate::requests::Step;
 use crate::table::Row;
 
-/// Its decision record may reach us a little after its answer.
-const RECORD: Duration = Duration::from_secs(5);
-
 #[tokio::main]
 async fn main() -> ExitCode {
     let keep = std::env::args().any(|argument| argument == "--keep");
@@ -77,8 +74,9 @@ async fn take(chain: &Chain, step: &Step, keys: &VerifyingKeys) -> Result<Vec<Ro
     let before = chain.decisions().len();
     step.make(chain).await?;
     let captured = chain.upstream().take();
-    let records = records(chain, before, captured.len()).await?;
-    let allowed = records.iter().filter(|record| record["effect"] == "allow").count();
+    let allowed = |records: &[Value]| records.iter().skip(before).filter(|record| record["effect"] == "allow").count();
+    let records = chain.decisions_when(|records| records.len() > before && allowed(records) >= captured.len()).await?;
+    let (allowed, records) = (allowed(&records), &records[before..]);
     if allowed != captured.len() {
         anyhow::bail!(
             "{step}: {allowed} requests were allowed, but {} arrived; is another program using this platform?",
@@ -91,22 +89,6 @@ async fn take(chain: &Chain, step: &Step, keys: &VerifyingKeys) -> Result<Vec<Ro
         Row::new(step, hop, record, request, keys)
     };
     records.iter().enumerate().map(row).collect()
-}
-
-/// The records since the last request: at least one, and one for each request that arrived.
-async fn records(chain: &Chain, before: usize, arrived: usize) -> Result<Vec<Value>> {
-    let end = Instant::now() + RECORD;
-    loop {
-        let records: Vec<Value> = chain.decisions().into_iter().skip(before).collect();
-        let allowed = records.iter().filter(|record| record["effect"] == "allow").count();
-        if !records.is_empty() && allowed >= arrived {
-            return Ok(records);
-        }
-        if Instant::now() > end {
-            anyhow::bail!("the Worker logged no decision; workerd said:\n{}", chain.log().join("\n"));
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// Keeps everything running and shows the decisions as they come.

@@ -1,4 +1,4 @@
-//! WebSocket upgrades: only where a rule says so, and never turned into a plain GET.
+//! Sockets: WebSocket upgrades only where a rule says so, and never turned into a plain GET; raw TCP nowhere.
 
 use anyhow::Result;
 use tidegate_e2e::{Chain, Customer, Fetch};
@@ -37,5 +37,14 @@ async fn an_upgrade_passes_where_a_rule_allows_it_and_is_refused_elsewhere() -> 
 
     let plain = chain.fetch("acme", Fetch::get("https://live.example.com/feed")).await?;
     assert_eq!(plain.status, Some(200), "the rule meets plain requests too");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_raw_tcp_connection_leads_nowhere_even_where_everything_is_allowed() -> Result<()> {
+    let chain = Chain::with_policy("policy = 1\ndefault = \"allow\"")?.customer(Customer::new("acme")).start().await?;
+    let refused = chain.connect("acme", chain.upstream().address()).await?;
+    assert!(refused.error.is_some(), "{refused:?}");
+    assert!(chain.upstream().captured().is_empty(), "nothing may arrive");
     Ok(())
 }
