@@ -11,10 +11,7 @@ use crate::canonical::{PathReading, Scheme, Target};
 use crate::hygiene::{tokens, trim};
 use crate::judgement::{Effect, Reason};
 use crate::policy::{Mode, Policy};
-use crate::request::RequestView;
-
-/// Names and values of a request's headers together, in bytes (the platform's own limit).
-const MAX_HEADERS: usize = 128 * 1024;
+use crate::request::{MAX_HEADERS, RequestView};
 
 /// A customer's name, in bytes.
 const MAX_CUSTOMER: usize = 256;

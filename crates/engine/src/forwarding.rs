@@ -1,5 +1,8 @@
 //! How an allowed request goes out: obligations met, hygiene worked out.
 
+use std::cell::Cell;
+use std::collections::BTreeSet;
+
 use tidegate_table::{Algorithm, Effect, Fault, Jwt, Rule, Template, TemplatePart};
 
 use crate::canonical::Target;
@@ -7,7 +10,11 @@ use crate::decide::Decision;
 use crate::hygiene::{fold, is_always_dropped, is_dropped_unless_kept, is_own_credential, is_upgrade_header, tokens};
 use crate::judgement::Reason;
 use crate::policy::Policy;
-use crate::request::RequestView;
+use crate::request::{MAX_HEADERS, RequestView};
+
+/// What the names in one request's obligations may take, in bytes. A table holds each text once and may point to it as
+/// often as it likes, so what it asks for is not bounded by its own size.
+const MAX_NAMES: usize = 4 << 20;
 
 /// Where the values of `{secret.NAME}` come from: the Worker's environment, or placeholders where decisions are only shown.
 pub trait Secrets {
@@ -29,12 +36,13 @@ pub struct Forwarding {
     pub no_store: bool,
     /// This is a WebSocket upgrade, and it may become one.
     pub upgrade: bool,
+    // Sets: tenants choose how many headers there are, and how many names stand in `Connection`.
     /// Folded names that the rules let through.
-    keep: Vec<String>,
+    keep: BTreeSet<String>,
     /// Folded names that the platform speaks with on this host.
-    reserved: Vec<String>,
+    reserved: BTreeSet<String>,
     /// Folded names that the request's `Connection` header names.
-    connection: Vec<String>,
+    connection: BTreeSet<String>,
 }
 
 /// A header with its value rendered.
@@ -67,6 +75,8 @@ pub struct JwtSpec {
     pub ttl: u32,
     /// Claims in order: `iss` (where the key has an issuer), `sub`, `aud`, then the rule's own by name. All are strings.
     pub claims: Vec<(String, String)>,
+    /// The secrets that went into the claims. They must not come back in an answer's headers.
+    pub secrets: Vec<String>,
     /// Indices of the rules that ask for it.
     pub(crate) rules: Vec<u32>,
 }
@@ -105,6 +115,12 @@ impl Forwarding {
         self.jwt.is_some() || self.set.iter().any(|header| !header.secrets.is_empty())
     }
 
+    /// The secrets that go out with the request, in headers and in the token's claims.
+    pub fn secrets(&self) -> impl Iterator<Item = &String> {
+        let claims = self.jwt.iter().flat_map(|jwt| &jwt.secrets);
+        self.set.iter().flat_map(|header| &header.secrets).chain(claims)
+    }
+
     pub(crate) fn of(
         policy: &Policy<'_>,
         request: &RequestView<'_>,
@@ -112,9 +128,10 @@ impl Forwarding {
         decision: &Decision<'_>,
         secrets: &dyn Secrets,
     ) -> Result<Outcome, Fault> {
+        let mut room = Room(MAX_NAMES);
         let mut forwarding = Self {
             upgrade: request.is_upgrade(),
-            reserved: reserved(policy, target, decision)?,
+            reserved: reserved(policy, target, decision, &mut room)?,
             connection: request.header("connection").into_iter().flat_map(tokens).map(fold).collect(),
             ..Self::default()
         };
@@ -126,10 +143,11 @@ impl Forwarding {
                 request,
                 secrets,
                 sends_credentials: !request.method.eq_ignore_ascii_case("OPTIONS"),
+                room: Cell::new(MAX_HEADERS),
             };
             for &index in decision.rules() {
                 let rule = policy.table.rule(index)?;
-                if forwarding.oblige(index, &rule, &renderer)? == Met::No {
+                if forwarding.oblige(index, &rule, &renderer, &mut room)? == Met::No {
                     unmet.push(index);
                 }
             }
@@ -142,23 +160,30 @@ impl Forwarding {
     }
 
     /// Adds what one rule asks for.
-    fn oblige(&mut self, index: u32, rule: &Rule<'_>, renderer: &Renderer<'_, '_>) -> Result<Met, Fault> {
+    fn oblige(
+        &mut self,
+        index: u32,
+        rule: &Rule<'_>,
+        renderer: &Renderer<'_, '_>,
+        room: &mut Room,
+    ) -> Result<Met, Fault> {
         let mut met = Met::Yes;
         for name in rule.keep()? {
-            self.keep.push(fold(name?));
+            self.keep.insert(fold(room.take(name?)?));
         }
         for name in rule.remove()? {
-            self.remove.push(name?.to_owned());
+            self.remove.push(room.take(name?)?.to_owned());
         }
         for header in rule.set()? {
             let header = header?;
+            let name = room.take(header.name()?)?;
             self.no_store = true;
             let template = header.value()?;
             if template.uses_secret()? && !renderer.sends_credentials {
                 continue;
             }
             match renderer.header_value(&template)? {
-                Some((value, secrets)) => self.set.push(SetHeader { name: header.name()?.to_owned(), value, secrets }),
+                Some((value, secrets)) => self.set.push(SetHeader { name: name.to_owned(), value, secrets }),
                 None => met = Met::No,
             }
         }
@@ -179,25 +204,47 @@ impl Forwarding {
 
 /// Folded names of the headers that any allow rule sets on this host, whatever else it asks for: nobody but the platform may
 /// speak with them there.
-fn reserved(policy: &Policy<'_>, target: &Target, decision: &Decision<'_>) -> Result<Vec<String>, Fault> {
-    let mut names = Vec::new();
+fn reserved(
+    policy: &Policy<'_>,
+    target: &Target,
+    decision: &Decision<'_>,
+    room: &mut Room,
+) -> Result<BTreeSet<String>, Fault> {
+    let mut names = BTreeSet::new();
     for index in 0..policy.table.rule_count() {
         let rule = policy.table.rule(index)?;
         if rule.effect()? != Effect::Allow {
             continue;
         }
-        let mut own = Vec::new();
-        for header in rule.set()? {
-            own.push(fold(header?.name()?));
+        let mut set = rule.set()?.peekable();
+        let jwt = rule.jwt()?;
+        if (set.peek().is_none() && jwt.is_none()) || !decision.covers_host(policy, &rule.condition()?, target)? {
+            continue;
         }
-        if let Some(jwt) = rule.jwt()? {
-            own.push(fold(jwt.header()?));
-        }
-        if !own.is_empty() && decision.covers_host(policy, &rule.condition()?, target)? {
-            names.append(&mut own);
+        let token = jwt.map(|jwt| jwt.header());
+        for name in set.map(|header| header?.name()).chain(token) {
+            let name = fold(name?);
+            if !names.contains(&name) {
+                room.take(&name)?;
+                names.insert(name);
+            }
         }
     }
     Ok(names)
+}
+
+/// Room that is left for names.
+struct Room(usize);
+
+impl Room {
+    /// Makes room for one more.
+    fn take<'n>(&mut self, name: &'n str) -> Result<&'n str, Fault> {
+        // What a name costs beside its bytes.
+        const OVERHEAD: usize = 64;
+        let left = self.0.checked_sub(name.len().saturating_add(OVERHEAD));
+        self.0 = left.ok_or(Fault("more obligations than a request can have"))?;
+        Ok(name)
+    }
 }
 
 #[derive(PartialEq, Eq)]
@@ -212,6 +259,8 @@ struct Renderer<'r, 'p> {
     request: &'r RequestView<'r>,
     secrets: &'r dyn Secrets,
     sends_credentials: bool,
+    /// Bytes that values may yet take: what is more, no request can carry.
+    room: Cell<usize>,
 }
 
 impl Renderer<'_, '_> {
@@ -220,34 +269,32 @@ impl Renderer<'_, '_> {
         let mut value = String::new();
         let mut secrets = Vec::new();
         for part in template.parts() {
-            match part? {
-                TemplatePart::Literal(text) => value.push_str(text),
-                TemplatePart::Customer => match self.customer() {
-                    Some(customer) => value.push_str(customer),
-                    None => return Ok(None),
-                },
+            let secret;
+            let text = match part? {
+                TemplatePart::Literal(text) => Some(text),
+                TemplatePart::Customer => self.customer(),
                 TemplatePart::Var(name) => {
                     let known = self.customer().map_or(Ok(None), |customer| self.policy.table.customer(customer))?;
-                    match known.map_or(Ok(None), |known| known.var(name).map(|var| var.map(str::to_owned)))? {
-                        Some(var) => value.push_str(&var),
-                        None => return Ok(None),
-                    }
+                    known.map_or(Ok(None), |known| known.var(name))?
                 }
-                TemplatePart::Secret(name) => match self.secrets.secret(name) {
-                    Some(secret) => {
-                        value.push_str(&secret);
-                        secrets.push(secret);
-                    }
-                    None => return Ok(None),
-                },
-            }
+                TemplatePart::Secret(name) => {
+                    secret = self.secrets.secret(name);
+                    secrets.extend(secret.clone());
+                    secret.as_deref()
+                }
+            };
+            let Some(text) = text.filter(|text| self.has_room_for(text)) else { return Ok(None) };
+            value.push_str(text);
         }
         let breaks_out = value.contains(['\r', '\n', '\0']);
         Ok((!breaks_out).then_some((value, secrets)))
     }
 
+    /// A header's value: one that arrives as it is rendered. White space at its ends would not, and a customer would
+    /// arrive as another.
     fn header_value(&self, template: &Template<'_>) -> Result<Option<(String, Vec<String>)>, Fault> {
-        Ok(self.render(template)?.filter(|(value, _)| value.is_ascii()))
+        let arrives = |value: &str| value.is_ascii() && value.trim_matches([' ', '\t']) == value;
+        Ok(self.render(template)?.filter(|(value, _)| arrives(value)))
     }
 
     fn token(&self, jwt: &Jwt<'_>) -> Result<Option<JwtSpec>, Fault> {
@@ -257,10 +304,13 @@ impl Renderer<'_, '_> {
         let mut claims: Vec<_> = key.issuer()?.map(|issuer| claim("iss", issuer)).into_iter().collect();
         claims.push(claim("sub", customer));
         claims.push(claim("aud", jwt.audience()?));
+        let mut secrets = Vec::new();
         for private in jwt.claims()? {
             let (name, template) = private?;
-            let Some((value, _)) = self.render(&template)? else { return Ok(None) };
+            let value = if self.has_room_for(name) { self.render(&template)? } else { None };
+            let Some((value, mut rendered)) = value else { return Ok(None) };
             claims.push((name.to_owned(), value));
+            secrets.append(&mut rendered);
         }
         Ok(Some(JwtSpec {
             key: key.id()?.to_owned(),
@@ -271,8 +321,16 @@ impl Renderer<'_, '_> {
             scheme: jwt.scheme()?.to_owned(),
             ttl: jwt.ttl()?,
             claims,
+            secrets,
             rules: Vec::new(),
         }))
+    }
+
+    /// Makes room for a text, if there is enough.
+    fn has_room_for(&self, text: &str) -> bool {
+        let left = self.room.get().checked_sub(text.len());
+        self.room.set(left.unwrap_or(0));
+        left.is_some()
     }
 
     /// The customer, where the policy knows customers at all.

@@ -4,12 +4,15 @@ use std::fmt;
 
 use regex_automata::dfa::{Automaton, sparse};
 use regex_automata::{Anchored, Input};
-use tidegate_table::{Fault, Table, TableError};
+use tidegate_table::{Fault, Table, TableError, Texts};
 
 use crate::decide::{Decision, Scratch};
 use crate::forwarding::Secrets;
 use crate::judgement::Judgement;
 use crate::request::RequestView;
+
+/// The longest path of an outbound parameter, with its dots, in bytes; far over any that a policy would name.
+const MAX_PATH: usize = 64 << 10;
 
 /// A policy, read in place from the bytes of its table.
 #[derive(Debug)]
@@ -146,6 +149,18 @@ impl<'t> Policy<'t> {
     }
 }
 
+/// The steps of a parameter's path. A table may point to one text as often as it likes.
+fn path(steps: Texts<'_>) -> Result<Vec<String>, Fault> {
+    let mut room = MAX_PATH;
+    let mut path = Vec::new();
+    for step in steps {
+        let step = step?;
+        room = room.checked_sub(step.len().saturating_add(1)).ok_or(Fault("a parameter's path is too long"))?;
+        path.push(step.to_owned());
+    }
+    Ok(path)
+}
+
 fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
@@ -153,10 +168,10 @@ fn hex(bytes: &[u8]) -> String {
 
 fn settings(table: &Table<'_>) -> Result<(Mode, Option<Identity>), Fault> {
     let record = table.policy()?;
-    let owned =
-        |texts: tidegate_table::Texts<'_>| texts.map(|text| text.map(str::to_owned)).collect::<Result<Vec<_>, _>>();
     let identity = match record.customer_path()? {
-        Some(path) => Some(Identity { customer: owned(path)?, tags: record.tags_path()?.map(owned).transpose()? }),
+        Some(customer) => {
+            Some(Identity { customer: path(customer)?, tags: record.tags_path()?.map(path).transpose()? })
+        }
         None => None,
     };
     Ok((if record.is_report()? { Mode::Report } else { Mode::Enforce }, identity))

@@ -5,6 +5,9 @@ use crate::canonical::{InvalidTarget, Target};
 /// A header as it was received: name in any case, value untrimmed. Several of one name are joined as `Headers` does.
 pub type Header = (String, String);
 
+/// Names and values of a request's headers together, in bytes (the platform's own limit).
+pub(crate) const MAX_HEADERS: usize = 128 * 1024;
+
 /// A request, borrowed from whoever holds it.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestView<'r> {

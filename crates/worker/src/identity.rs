@@ -6,7 +6,7 @@
 //! wrong kind is no identity, and the engine refuses the request as `unknown-customer`.
 
 use tidegate_engine::{Identity, parse_tag_list};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast as _, JsValue};
 
 use crate::js;
 
@@ -45,7 +45,10 @@ impl Parameter for JsValue {
     }
 
     fn text(&self) -> Option<String> {
-        self.as_string()
+        let text = self.as_string()?;
+        // Lone surrogates become U+FFFD on the way: two names would be one. Asking costs a call for each character.
+        let is_exact = || self.dyn_ref::<js_sys::JsString>().is_some_and(js_sys::JsString::is_valid_utf16);
+        (!text.contains('\u{FFFD}') || is_exact()).then_some(text)
     }
 
     fn items(&self) -> Option<Vec<Self>> {

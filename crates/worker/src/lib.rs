@@ -83,7 +83,7 @@ use crate::refusal::Problem;
 /// The handler. It cannot fail: `worker` would make a 500 of that, and a refusal is a 403.
 #[worker::event(fetch)]
 async fn fetch(request: Request, env: worker::Env, _context: worker::Context) -> Result<Response, Infallible> {
-    Ok(serve(&request, &env).await)
+    Ok(serve(request, &env).await)
 }
 
 /// A request that may go out, and what its answer must go through.
@@ -102,14 +102,18 @@ struct Ruling {
     outgoing: Option<Outgoing>,
 }
 
-async fn serve(request: &Request, env: &JsValue) -> Response {
+/// Neither request is held over the `await`: a tenant that hangs up cuts this short, nothing is dropped then, and what
+/// is held would stay for as long as the isolate lives.
+async fn serve(request: Request, env: &JsValue) -> Response {
     let decision = js::unique_id();
-    let ruling = rule_and_record(request, env, &decision);
-    let Some(outgoing) = ruling.outgoing else {
-        return Problem::refused(&ruling.judgement, &decision).response();
+    let Ruling { judgement, outgoing, .. } = rule_and_record(&request, env, &decision);
+    drop(request);
+    let Some(Outgoing { request, forwarding, blanked }) = outgoing else {
+        return Problem::refused(&judgement, &decision).response();
     };
-    let answer = match send(&outgoing).await {
-        Ok(upstream) => answer::answer(&upstream, &outgoing.forwarding, &outgoing.blanked),
+    drop(judgement);
+    let answer = match send(request, &blanked).await {
+        Ok(upstream) => answer::answer(&upstream, &forwarding, &blanked),
         Err(error) => Err(error),
     };
     answer.unwrap_or_else(|error| {
@@ -119,13 +123,15 @@ async fn serve(request: &Request, env: &JsValue) -> Response {
 }
 
 /// The way out.
-async fn send(outgoing: &Outgoing) -> Result<Response, String> {
+async fn send(request: Request, blanked: &Blanked) -> Result<Response, String> {
     let thrown = |error: JsValue| {
         // The log gets the runtime's own words ("Network connection lost."), and nothing that they may quote.
-        let message = outgoing.blanked.clean(js::message(&error));
+        let message = blanked.clean(js::message(&error));
         format!("`fetch` failed: {}", message.split('?').next().unwrap_or_default())
     };
-    let answer = JsFuture::from(js::fetch(&outgoing.request).map_err(thrown)?).await.map_err(thrown)?;
+    let promise = js::fetch(&request).map_err(thrown)?;
+    drop(request);
+    let answer = JsFuture::from(promise).await.map_err(thrown)?;
     answer.dyn_into().map_err(|_| "`fetch` gave something that is no `Response`".to_owned())
 }
 
@@ -165,9 +171,8 @@ fn rule(
             }
         }
     };
-    let injected =
-        forwarding.set.iter().flat_map(|header| &header.secrets).chain(stamp.as_ref().map(|stamp| &stamp.token));
-    let blanked = Blanked::new(injected.cloned());
+    let injected = forwarding.secrets().chain(stamp.as_ref().map(|stamp| &stamp.token));
+    let blanked = Blanked::new(injected.map(String::as_str));
     let headers = forward::headers(&received.headers, forwarding, stamp);
     match forward::build(target, &received.method, &headers, request.body().as_ref(), forwarding.no_store) {
         Ok(request) => {

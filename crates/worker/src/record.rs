@@ -95,9 +95,10 @@ pub(crate) fn log(event: &impl Serialize) {
     }
 }
 
-/// What goes to the log of a name that may be no customer's: nothing if it is longer than any customer's may be.
+/// What goes to the log of a name that may be no customer's: nothing if no customer may be called so. JSON lets some
+/// control characters stand that terminals obey.
 fn loggable(customer: &str) -> Option<&str> {
-    (customer.len() <= 256).then_some(customer)
+    (customer.len() <= 256 && !customer.chars().any(char::is_control)).then_some(customer)
 }
 
 #[cfg(test)]
@@ -153,9 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_no_customer_can_have_does_not_fill_the_log() {
-        let line =
-            line(&received("https://a.example/", &"x".repeat(257)), &Judgement::denied(Reason::UnknownCustomer), None);
-        assert!(line.contains(r#""customer":null"#), "{line}");
+    fn a_name_that_no_customer_can_have_does_not_go_to_the_log() {
+        for name in ["x".repeat(257), "acme\u{9b}2J".to_owned(), "acme\nx".to_owned()] {
+            let line = line(&received("https://a.example/", &name), &Judgement::denied(Reason::UnknownCustomer), None);
+            assert!(line.contains(r#""customer":null"#), "{line}");
+        }
     }
 }

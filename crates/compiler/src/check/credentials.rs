@@ -83,6 +83,13 @@ pub(super) fn check(at: &RuleAt<'_>, tenant_domains: &[TenantDomain], findings: 
                     .help(why)
                     .help("name the domain of the one whom it is for, such as `api.example.com`"),
             );
+        } else if !matches!(hosts, Covered::Exact(_)) && has_public_suffixes_beneath(fixed) {
+            let message = format!("`{}` covers names that anybody can register", hosts.text());
+            findings.push(
+                error(span, message)
+                    .help(format!("what is directly under `{fixed}` is a public suffix"))
+                    .help("name the domain of the one whom it is for, such as `api.example.com`"),
+            );
         }
         for tenants in tenant_domains.iter().filter(|tenants| hosts.overlaps(&tenants.name)) {
             let message = format!("`{}` and the tenants' domain `{}` overlap", hosts.text(), tenants.name);
@@ -146,6 +153,13 @@ impl<'r> Covered<'r> {
 /// Whether a name is at or below a registrable domain, the private section of the public suffix list included.
 fn is_registered(name: &str) -> bool {
     !is_address(name) && psl::domain(name.as_bytes()).is_some()
+}
+
+/// Whether a wildcard of the public suffix list (`*.kawasaki.jp`) gives away what is beneath a name that is itself no
+/// public suffix. Suffixes of the list without a wildcard cannot be told from above.
+fn has_public_suffixes_beneath(name: &str) -> bool {
+    // No exception of the list (`!city.kawasaki.jp`) is called this.
+    psl::domain(format!("any-name.{name}").as_bytes()).is_none()
 }
 
 fn is_address(host: &str) -> bool {

@@ -133,6 +133,23 @@ pub(super) fn one_audience(keys: &[Key], uses: &[(usize, &str, Span)], findings:
     }
 }
 
+/// The secret of an HS256 key is that key's alone: whoever verifies with it holds the other key, too.
+pub(super) fn unshared_secrets(keys: &[Key], findings: &mut Vec<Diagnostic>) {
+    for key in keys.iter().filter(|key| key.alg == Algorithm::Hs256 && !key.secret.is_empty()) {
+        let Some(other) = keys.iter().find(|other| other.alg != key.alg && other.secret == key.secret) else {
+            continue;
+        };
+        let message = format!("the HS256 key `{}` and the key `{}` are one secret", key.id, other.id);
+        findings.push(
+            Diagnostic::error(Code::SharedKey, key.span, message)
+                .label(other.span, "the private half of a key pair")
+                .help(
+                    "who verifies HS256 tokens knows the secret, and could sign with the other key: give each its own",
+                ),
+        );
+    }
+}
+
 /// `90s`, `5m`, `24h`, in seconds, if it is from a minute to a day.
 fn parse_ttl(text: &str) -> Option<u32> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;

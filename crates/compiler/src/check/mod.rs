@@ -97,6 +97,7 @@ pub(crate) fn check(loaded: &Loaded, sources: &mut SourceMap, findings: &mut Vec
         })
         .collect();
     keys::one_audience(&keys, &audiences, findings);
+    keys::unshared_secrets(&keys, findings);
 
     let mut tenant_domains: Vec<_> = tenant_domains.into_iter().map(|domain| domain.name).collect();
     tenant_domains.sort_unstable();

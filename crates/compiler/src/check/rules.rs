@@ -216,6 +216,9 @@ impl Scope<'_, '_> {
             if value.value.contains(['\r', '\n', '\0']) || !value.value.is_ascii() {
                 let message = "a header that is set has ASCII text without line breaks for its value";
                 self.findings.push(Diagnostic::error(Code::InvalidValue, value.span, message));
+            } else if value.value.trim_matches([' ', '\t']) != value.value {
+                let message = "a header's value begins and ends without white space: HTTP takes it off";
+                self.findings.push(Diagnostic::error(Code::InvalidValue, value.span, message));
             }
             let template = self.template(value);
             set.extend(lower.zip(template));

@@ -43,6 +43,11 @@ const POLICY: &str = r#"
     effect = "allow"
     hosts = ["motto.example"]
     set = { x-motto = "{vars.motto}" }
+    [[rule]]
+    id = "tenant"
+    effect = "allow"
+    hosts = ["tenant.example"]
+    set = { x-tenant = "{customer}" }
 "#;
 
 /// A secret that would write a header of its own.
@@ -190,4 +195,59 @@ fn an_answer_keeps_its_cookies_unless_a_credential_went_out() {
     );
     let plain = forwarding(&get("https://plain.example/"));
     assert!(plain.answer_passes("set-cookie") && !plain.answer_passes("Tidegate_Reason"));
+}
+
+#[test]
+fn a_customer_whose_name_the_wire_would_change_gets_no_header_with_it() {
+    // HTTP takes white space off the ends of a value: the upstream would see another customer.
+    for name in [" acme", "acme ", "\u{20}acme\u{20}"] {
+        let request = Request { customer: Some(name), ..get("https://tenant.example/") };
+        assert_eq!(outcome(&request, &NoSecrets), "deny credential-unavailable tenant", "{name:?}");
+    }
+    let within = Request { customer: Some("ac me"), ..get("https://tenant.example/") };
+    assert_eq!(outcome(&within, &NoSecrets), "allow rule tenant");
+}
+
+#[test]
+fn values_that_no_request_could_carry_are_not_rendered() {
+    // Each value is a few bytes in the table and gigabytes when rendered.
+    let table = table(&format!(
+        "[identity]\ncustomer = \"customer_name\"\n[customers.acme]\nvars = {{ big = \"{}\" }}\n\
+         [[rule]]\nid = \"big\"\neffect = \"allow\"\nhosts = [\"a.example\"]\nset = {{ x-big = \"{}\" }}",
+        "b".repeat(64 << 10),
+        "{vars.big}".repeat(3),
+    ));
+    let policy = Policy::from_bytes(&table).unwrap();
+    assert_eq!(said(&get("https://a.example/").judge(&policy)), "deny credential-unavailable big");
+}
+
+#[test]
+fn a_connection_header_may_name_everything() {
+    let tokens: Vec<_> = (0..30_000).map(|number| format!("h{number}")).collect();
+    let request = get("https://plain.example/").header("connection", &tokens[..10_000].join(","));
+    let forwarding = forwarding(&request);
+    let dropped = tokens.iter().filter(|name| !forwarding.passes(name)).count();
+    assert_eq!(dropped, 10_000);
+}
+
+#[test]
+fn a_secret_within_a_token_must_not_come_back_either() {
+    let table = table(
+        r#"
+        [identity]
+        customer = "customer_name"
+        [keys.k]
+        alg = "ES256"
+        secret = "KEY"
+        kid = "k"
+        [[rule]]
+        id = "r"
+        effect = "allow"
+        hosts = ["a.example"]
+        jwt = { key = "k", audience = "a", ttl = "5m", claims = { ref = "r-{secret.REF}" } }
+        "#,
+    );
+    let policy = Policy::from_bytes(&table).unwrap();
+    let forwarding = get("https://a.example/").judge(&policy).forwarding.unwrap();
+    assert_eq!(forwarding.secrets().collect::<Vec<_>>(), ["<secret:REF>"]);
 }

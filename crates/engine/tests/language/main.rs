@@ -4,4 +4,5 @@
 mod allocation;
 mod decide;
 mod forwarding;
+mod hostile;
 mod support;
