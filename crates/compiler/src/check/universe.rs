@@ -60,24 +60,14 @@ pub(super) fn meets_a_path(pattern: &Dfa, encoded_literal: bool) -> bool {
     }
 }
 
-/// Whether two patterns for hosts meet in a host.
-pub(super) fn share_a_host(a: &Dfa, b: &Dfa) -> bool {
-    meet(&[a, b, &HOSTS], &[])
+/// Whether some host is met by all of `by` and by none of `but_not`.
+pub(super) fn meet_in_a_host(by: &[&Dfa], but_not: &[&Dfa]) -> bool {
+    meet(&[by, &[&HOSTS]].concat(), but_not)
 }
 
-/// Whether two patterns for paths meet in a path.
-pub(super) fn share_a_path(a: &Dfa, b: &Dfa) -> bool {
-    meet(&[a, b, &PATHS], &[])
-}
-
-/// Whether every host that `inner` meets is met by `outer`.
-pub(super) fn hosts_within(inner: &Dfa, outer: &Dfa) -> bool {
-    !meet(&[inner, &HOSTS], &[outer])
-}
-
-/// Whether every path that `inner` meets is met by `outer`.
-pub(super) fn paths_within(inner: &Dfa, outer: &Dfa) -> bool {
-    !meet(&[inner, &PATHS], &[outer])
+/// Whether some path is met by all of `by` and by none of `but_not`.
+pub(super) fn meet_in_a_path(by: &[&Dfa], but_not: &[&Dfa]) -> bool {
+    meet(&[by, &[&PATHS]].concat(), but_not)
 }
 
 fn fixed(regex: &str) -> Dfa {
