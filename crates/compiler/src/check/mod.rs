@@ -20,7 +20,9 @@ mod universe;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use credentials::TenantDomain;
+use regex::bytes::RegexBuilder;
 
+use crate::automaton::MAX_NFA;
 use crate::checked::{CheckedPolicy, Effect, Mode, Pattern};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::load::Loaded;
@@ -176,7 +178,8 @@ fn id(text: &Text, what: &str, findings: &mut Vec<Diagnostic>) {
     });
 }
 
-/// A regex that an operator wrote: ASCII, and one that parses.
+/// A regex that an operator wrote: ASCII, and one that the crate whose language this is takes for a regex of bearable
+/// size. Its parser alone then says what is broken, and where.
 fn regex(text: &Text, why_ascii: &str, findings: &mut Vec<Diagnostic>) -> Option<Pattern> {
     let written = text.value.as_str();
     if !written.is_ascii() {
@@ -192,6 +195,10 @@ fn regex(text: &Text, why_ascii: &str, findings: &mut Vec<Diagnostic>) -> Option
         };
         let message = format!("the regex `{written}` is broken at character {}: {why}", at + 1);
         findings.push(Diagnostic::error(Code::InvalidPattern, text.span, message));
+        return None;
+    }
+    if RegexBuilder::new(written).unicode(false).size_limit(MAX_NFA).build().is_err() {
+        findings.push(too_large(text));
         return None;
     }
     Some(Pattern { text: text.value.clone(), span: text.span })
