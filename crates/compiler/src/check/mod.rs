@@ -16,6 +16,7 @@ mod paths;
 mod rules;
 mod templates;
 mod universe;
+mod witness;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

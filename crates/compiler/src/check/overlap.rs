@@ -18,15 +18,15 @@ const MAX_NAMES: usize = 2_000;
 
 /// An allow rule, prepared for being compared with others.
 pub(super) struct Extent<'r> {
-    condition: Prepared<'r>,
-    except: Vec<Prepared<'r>>,
+    pub(super) condition: Prepared<'r>,
+    pub(super) except: Vec<Prepared<'r>>,
 }
 
 /// A condition with what comparing costs, made when it is first needed.
-struct Prepared<'r> {
-    condition: &'r Condition,
+pub(super) struct Prepared<'r> {
+    pub(super) condition: &'r Condition,
     /// Scheme and port pairs, with an allow rule's defaults.
-    endpoints: Vec<(Scheme, u16)>,
+    pub(super) endpoints: Vec<(Scheme, u16)>,
     exact: HashSet<&'r str>,
     domains: HashSet<&'r str>,
     hosts: OnceCell<Option<Dfa>>,
@@ -203,20 +203,32 @@ impl<'r> Prepared<'r> {
     fn holds_all_of(&self, a: &Self, b: &Self) -> bool {
         let (outer, both) = (self.condition, [a.condition, b.condition]);
         let mut endpoints = a.endpoints.iter().filter(|endpoint| b.endpoints.contains(endpoint));
-        endpoints.all(|(scheme, port)| {
-            outer.schemes.as_ref().is_none_or(|schemes| schemes.contains(scheme))
-                && outer.ports.as_ref().is_none_or(|ports| ports.contains(port))
-        }) && outer.methods.as_ref().is_none_or(|outer| holds_shared(outer, both.map(|inner| inner.methods.as_deref())))
+        endpoints.all(|&endpoint| self.takes_endpoint(endpoint))
+            && outer
+                .methods
+                .as_ref()
+                .is_none_or(|outer| holds_shared(outer, both.map(|inner| inner.methods.as_deref())))
             && outer.tags.as_ref().is_none_or(|outer| both.iter().any(|inner| within(inner.tags.as_deref(), outer)))
             && (outer.customers.is_none() || holds(self.customers(), [a.customers(), b.customers()], meet))
             && (outer.hosts.is_none() || holds(self.hosts(), [a.all_hosts(), b.all_hosts()], meet_in_a_host))
             && (outer.paths.is_none() || holds(self.paths(), [a.paths(), b.paths()], meet_in_a_path))
             && outer.headers.iter().all(|(name, values)| {
-                let of_both = both.map(|inner| inner.headers.iter().find(|(inner, _)| inner == name));
-                let [a, b] = of_both.map(|values| values.and_then(|(_, values)| values_dfa(values)));
+                let [a, b] = [a, b].map(|inner| inner.values_of(name).and_then(values_dfa));
                 // A header that neither asks for may be absent, and then meets nothing.
                 (a.is_some() || b.is_some()) && holds(values_dfa(values).as_ref(), [a.as_ref(), b.as_ref()], meet)
             })
+    }
+
+    /// Whether an `except` applies to a scheme and port; it has no defaults.
+    pub(super) fn takes_endpoint(&self, (scheme, port): (Scheme, u16)) -> bool {
+        let condition = self.condition;
+        condition.schemes.as_ref().is_none_or(|schemes| schemes.contains(&scheme))
+            && condition.ports.as_ref().is_none_or(|ports| ports.contains(&port))
+    }
+
+    /// What is asked of a header's value, if anything is.
+    pub(super) fn values_of(&self, header: &str) -> Option<&'r [AnyRunGlob]> {
+        self.condition.headers.iter().find(|(name, _)| name == header).map(|(_, values)| values.as_slice())
     }
 
     /// The host dimension without its lists; `None` where it is absent or too large.
@@ -225,16 +237,16 @@ impl<'r> Prepared<'r> {
     }
 
     /// The host dimension, if that is all of it: without its lists it would be too little.
-    fn all_hosts(&self) -> Option<&Dfa> {
+    pub(super) fn all_hosts(&self) -> Option<&Dfa> {
         self.hosts().filter(|_| self.condition.hosts.as_ref().is_some_and(|hosts| hosts.lists.is_empty()))
     }
 
-    fn paths(&self) -> Option<&Dfa> {
+    pub(super) fn paths(&self) -> Option<&Dfa> {
         let build = || dfa(&self.condition.paths.as_ref()?.iter().map(PathPattern::regex).collect::<Vec<_>>());
         self.paths.get_or_init(build).as_ref()
     }
 
-    fn customers(&self) -> Option<&Dfa> {
+    pub(super) fn customers(&self) -> Option<&Dfa> {
         self.customers.get_or_init(|| values_dfa(self.condition.customers.as_ref()?)).as_ref()
     }
 }
@@ -245,7 +257,7 @@ fn hosts_dfa(hosts: &HostCondition) -> Option<Dfa> {
     dfa(&domains.chain(exact).chain(hosts.patterns.iter().map(HostPattern::regex)).collect::<Vec<_>>())
 }
 
-fn values_dfa(values: &[AnyRunGlob]) -> Option<Dfa> {
+pub(super) fn values_dfa(values: &[AnyRunGlob]) -> Option<Dfa> {
     dfa(&values.iter().map(AnyRunGlob::regex).collect::<Vec<_>>())
 }
 
