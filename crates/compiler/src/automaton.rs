@@ -36,7 +36,7 @@ pub(crate) const MAX_SPARSE: usize = 1 << 20;
 
 /// Dense DFAs up to this size are minimised; the gain on larger ones does not pay for the time.
 const MINIMIZE_UP_TO: usize = 64 << 10;
-/// Tuples of states that [`meet`] looks at before it says "perhaps".
+/// Tuples of states that [`walk`] looks at before it gives up.
 const MAX_PRODUCT: usize = 200_000;
 
 /// The patterns need an automaton over one of the limits of this module.
@@ -77,24 +77,51 @@ pub(crate) fn determinize(regexes: &[String]) -> Result<Dfa, TooLarge> {
     Builder::new().configure(config.minimize(true)).build_from_nfa(&nfa).map_err(|_| TooLarge)
 }
 
+/// What walking several automata together came to.
+enum Walk {
+    /// The shortest string, or one of them.
+    Found(Vec<u8>),
+    Nothing,
+    TooLong,
+}
+
 /// Whether some string is matched by all of `by` and by none of `but_not`. Says yes where finding out would take too
 /// long, so callers must ask such that "yes" is the careful answer.
 pub(crate) fn meet(by: &[&Dfa], but_not: &[&Dfa]) -> bool {
+    !matches!(walk(by, but_not), Walk::Nothing)
+}
+
+/// A short string that is matched by all of `by` and by none of `but_not`, if there is one that is found in time.
+pub(crate) fn example(by: &[&Dfa], but_not: &[&Dfa]) -> Option<String> {
+    match walk(by, but_not) {
+        Walk::Found(bytes) => String::from_utf8(bytes).ok(),
+        Walk::Nothing | Walk::TooLong => None,
+    }
+}
+
+/// Looks for a string that is matched by all of `by` and by none of `but_not`, shorter ones first.
+fn walk(by: &[&Dfa], but_not: &[&Dfa]) -> Walk {
     let dfas: Vec<&Dfa> = by.iter().chain(but_not).copied().collect();
     let Some(start) = dfas
         .iter()
         .map(|dfa| dfa.start_state(&start::Config::new().anchored(Anchored::Yes)).ok())
         .collect::<Option<Vec<StateID>>>()
     else {
-        return true;
+        return Walk::TooLong;
     };
     let bytes = distinct_bytes(&dfas);
     let mut seen = HashSet::from([start.clone()]);
-    let mut open = vec![start];
-    while let Some(states) = open.pop() {
+    // Each with the one that it was reached from, and the byte that led there.
+    let mut reached = vec![(start, 0, 0)];
+    let mut at = 0;
+    while let Some((states, _, _)) = reached.get(at) {
+        let states = states.clone();
         let matched = |index: usize| dfas[index].is_match_state(dfas[index].next_eoi_state(states[index]));
         if (0..by.len()).all(matched) && !(by.len()..dfas.len()).any(matched) {
-            return true;
+            let back = std::iter::successors((at > 0).then_some(at), |&at| Some(reached[at].1).filter(|&at| at > 0));
+            let mut found: Vec<u8> = back.map(|at| reached[at].2).collect();
+            found.reverse();
+            return Walk::Found(found);
         }
         for &byte in &bytes {
             let next: Vec<StateID> =
@@ -104,19 +131,22 @@ pub(crate) fn meet(by: &[&Dfa], but_not: &[&Dfa]) -> bool {
             }
             if seen.insert(next.clone()) {
                 if seen.len() > MAX_PRODUCT {
-                    return true;
+                    return Walk::TooLong;
                 }
-                open.push(next);
+                reached.push((next, at, byte));
             }
         }
+        at += 1;
     }
-    false
+    Walk::Nothing
 }
 
-/// One byte of each set that no automaton tells apart.
+/// One byte of each set that no automaton tells apart, one that people like to read if there is any.
 fn distinct_bytes(dfas: &[&Dfa]) -> Vec<u8> {
     let mut seen = HashSet::new();
-    (0..=u8::MAX)
+    (b'a'..=b'z')
+        .chain(b'0'..=b'9')
+        .chain(0..=u8::MAX)
         .filter(|&byte| seen.insert(dfas.iter().map(|dfa| dfa.byte_classes().get(byte)).collect::<Vec<u8>>()))
         .collect()
 }
@@ -178,5 +208,13 @@ mod tests {
         assert!(meet(&[&dfa("a+")], &[&dfa("aa*b|a{1,3}")]));
         assert!(!meet(&[&dfa("a{2}")], &[&dfa("a+")]));
         assert!(!meet(&[&dfa("[a&&b]")], &[]));
+    }
+
+    #[test]
+    fn an_example_is_short_and_matched_by_all_that_it_has_to_be() {
+        assert_eq!(example(&[&dfa("a.*"), &dfa(".*b")], &[&dfa("ab")]).as_deref(), Some("aab"));
+        assert_eq!(example(&[&dfa(".*")], &[]).as_deref(), Some(""));
+        assert_eq!(example(&[&dfa("[^/]+/[^/]+")], &[]).as_deref(), Some("a/a"));
+        assert_eq!(example(&[&dfa("a+")], &[&dfa("a*")]), None);
     }
 }

@@ -9,6 +9,7 @@ use tidegate_engine::hygiene::fold;
 
 use super::overlap::{Extent, Neighbours};
 use super::rules::{RuleAt, place_of};
+use super::witness::witness;
 use crate::checked::{Effect, Jwt, Mode, Template};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
@@ -167,6 +168,10 @@ impl Compare<'_, '_> {
         self.extents[&a].overlaps(&self.extents[&b])
     }
 
+    fn witness(&self, a: usize, b: usize) -> Option<String> {
+        witness(self.extents.get(&a)?, self.extents.get(&b)?)
+    }
+
     fn report(&mut self, ends: &str, later: &Act<'_>, against: &[&Act<'_>]) {
         let Some(first) = against.first() else { return };
         let id = |act: &Act<'_>| self.rules[act.rule].rule.id.as_str();
@@ -178,6 +183,9 @@ impl Compare<'_, '_> {
         }
         if against.len() > MAX_SHOWN {
             finding = finding.help(format!("there are {} more rules like `{}`", against.len() - MAX_SHOWN, id(first)));
+        }
+        if let Some(request) = self.witness(first.rule, later.rule) {
+            finding = finding.help(format!("such a request is {request}"));
         }
         finding =
             finding.help(format!("keep them apart: give `{}` an `except` with what `{}` is for", id(first), id(later)));

@@ -57,7 +57,7 @@ pub(super) fn customers<'f>(
 pub(super) fn enforce_for(
     entry: Option<&Entry<Vec<EnforceForEntry>>>,
     mode: Mode,
-    identity: Option<&Identity>,
+    names: &Names<'_>,
     findings: &mut Vec<Diagnostic>,
 ) -> Vec<EnforceFor> {
     let Some(entry) = entry else { return Vec::new() };
@@ -69,14 +69,14 @@ pub(super) fn enforce_for(
         );
         findings.push(finding.help("set `mode = \"report\"`, or leave `enforce-for` out"));
     }
-    if identity.is_none() {
+    if !names.has_identity {
         findings.push(needs_identity(entry.key, "`enforce-for`"));
     }
     entry
         .value
         .iter()
         .map(|entry| EnforceFor {
-            tags: entry.tags.as_ref().map(|it| tags(it, findings)),
+            tags: entry.tags.as_ref().map(|it| tags_of_requests(it, names, findings)),
             customers: entry.customers.as_ref().map(|it| customer_globs(it, findings)),
             percent: entry.percent,
         })
@@ -98,8 +98,26 @@ pub(super) fn customer_globs(texts: &Texts, findings: &mut Vec<Diagnostic>) -> V
     globs
 }
 
+/// Tags in a condition: such as a request can have.
+pub(super) fn tags_of_requests(texts: &Texts, names: &Names<'_>, findings: &mut Vec<Diagnostic>) -> Vec<String> {
+    if let Some(known) = &names.tags {
+        for tag in texts.value.iter().filter(|tag| !tag.value.is_empty() && !known.contains(&tag.value)) {
+            let message = format!("no request has the tag `{}`", tag.value);
+            findings.push(
+                Diagnostic::error(Code::UnmatchablePattern, tag.span, message)
+                    .help("let requests bring their tags: `[identity]` with `tags = \"customer_tags\"`")
+                    .help(format!(
+                        "or give it to customers here: `[customers.NAME]` with `tags = [\"{}\"]`",
+                        tag.value
+                    )),
+            );
+        }
+    }
+    tags(texts, findings)
+}
+
 /// Tags, compared exactly.
-pub(super) fn tags(texts: &Texts, findings: &mut Vec<Diagnostic>) -> Vec<String> {
+fn tags(texts: &Texts, findings: &mut Vec<Diagnostic>) -> Vec<String> {
     for tag in &texts.value {
         if tag.value.is_empty() {
             findings.push(Diagnostic::error(Code::InvalidValue, tag.span, "a tag is not empty"));

@@ -16,8 +16,9 @@ mod paths;
 mod rules;
 mod templates;
 mod universe;
+mod witness;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use credentials::TenantDomain;
 use regex::bytes::RegexBuilder;
@@ -41,6 +42,8 @@ struct Names<'f> {
     key_secrets: HashMap<&'f str, (&'f str, Span)>,
     /// Requests say whose they are.
     has_identity: bool,
+    /// All the tags that there are; `None` where requests bring their own, or where a file is missing.
+    tags: Option<HashSet<String>>,
 }
 
 /// Names of one kind, numbered in the order in which they were declared.
@@ -61,7 +64,6 @@ pub(crate) fn check(loaded: &Loaded, sources: &mut SourceMap, findings: &mut Vec
     let files = || loaded.files.iter().filter(|file| file.policy.is_toml);
     let mode = root.mode.unwrap_or(Mode::Enforce);
     let identity = identity::identity(root.identity.as_ref(), findings);
-    let enforce_for = identity::enforce_for(root.enforce_for.as_ref(), mode, identity.as_ref(), findings);
 
     let mut names = Names { has_identity: identity.is_some(), ..Names::default() };
     let (mut customers, mut lists, mut keys, mut tenant_domains) =
@@ -78,6 +80,10 @@ pub(crate) fn check(loaded: &Loaded, sources: &mut SourceMap, findings: &mut Vec
 
     names.lists.is_complete = loaded.is_complete;
     names.keys.is_complete = loaded.is_complete;
+    let requests_have_none = identity.as_ref().is_some_and(|identity| identity.tags.is_none());
+    names.tags = (requests_have_none && loaded.is_complete)
+        .then(|| customers.values().flat_map(|customer| &customer.tags).cloned().collect());
+    let enforce_for = identity::enforce_for(root.enforce_for.as_ref(), mode, &names, findings);
     let entries: Vec<_> = files().flat_map(|file| &file.policy.rules).collect();
     for id in entries.iter().filter_map(|entry| entry.id.as_ref()) {
         self::id(id, "rule", findings);

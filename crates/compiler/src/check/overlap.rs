@@ -1,14 +1,14 @@
 //! Whether two rules can match one request.
 //!
-//! Two rules are apart if one dimension keeps them apart, or if what one takes out with `except` holds all that the
-//! other matches. Patterns are compared as automata. Where this is not certain (lists, tags, patterns that are too
+//! Two rules are apart if one dimension keeps them apart, or if what one takes out with `except` holds all that both
+//! match. Patterns are compared as automata. Where this is not certain (lists, tags, patterns that are too
 //! large) the rules are taken to overlap.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use super::universe::{hosts_within, paths_within, share_a_host, share_a_path};
+use super::universe::{meet_in_a_host, meet_in_a_path};
 use crate::automaton::{Dfa, determinize, meet};
 use crate::checked::{AnyRunGlob, Condition, HostCondition, HostPattern, PathPattern, Rule, Scheme};
 use crate::pattern::{domain_regex, literal_regex};
@@ -18,15 +18,15 @@ const MAX_NAMES: usize = 2_000;
 
 /// An allow rule, prepared for being compared with others.
 pub(super) struct Extent<'r> {
-    condition: Prepared<'r>,
-    except: Vec<Prepared<'r>>,
+    pub(super) condition: Prepared<'r>,
+    pub(super) except: Vec<Prepared<'r>>,
 }
 
 /// A condition with what comparing costs, made when it is first needed.
-struct Prepared<'r> {
-    condition: &'r Condition,
+pub(super) struct Prepared<'r> {
+    pub(super) condition: &'r Condition,
     /// Scheme and port pairs, with an allow rule's defaults.
-    endpoints: Vec<(Scheme, u16)>,
+    pub(super) endpoints: Vec<(Scheme, u16)>,
     exact: HashSet<&'r str>,
     domains: HashSet<&'r str>,
     hosts: OnceCell<Option<Dfa>>,
@@ -104,8 +104,11 @@ impl<'r> Extent<'r> {
     /// Whether some request may match both rules.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         self.condition.overlaps(&other.condition)
-            && !self.except.iter().any(|except| except.holds_all_of(&other.condition))
-            && !other.except.iter().any(|except| except.holds_all_of(&self.condition))
+            && !self
+                .except
+                .iter()
+                .chain(&other.except)
+                .any(|except| except.holds_all_of(&self.condition, &other.condition))
     }
 }
 
@@ -161,7 +164,7 @@ impl<'r> Prepared<'r> {
                 || other.has_name_within(&self.domains);
         }
         match (self.hosts(), other.hosts()) {
-            (Some(a), Some(b)) => share_a_host(a, b),
+            (Some(a), Some(b)) => meet_in_a_host(&[a, b], &[]),
             _ => true,
         }
     }
@@ -190,38 +193,42 @@ impl<'r> Prepared<'r> {
             return true;
         }
         match (self.paths(), other.paths()) {
-            (Some(a), Some(b)) => share_a_path(a, b),
+            (Some(a), Some(b)) => meet_in_a_path(&[a, b], &[]),
             _ => true,
         }
     }
 
-    /// Whether this, an `except`, certainly applies to every request that a rule with the other condition matches.
-    /// On a path that can be read in two ways it may not apply, but then the rule that it belongs to does not match.
-    fn holds_all_of(&self, inner: &Self) -> bool {
-        let (outer, condition) = (self.condition, inner.condition);
-        let holds = |outer_names: bool, certain: &dyn Fn() -> bool| !outer_names || certain();
-        holds(outer.schemes.is_some(), &|| {
-            inner.endpoints.iter().all(|(scheme, _)| outer.schemes.iter().flatten().any(|outer| outer == scheme))
-        }) && holds(outer.ports.is_some(), &|| {
-            inner.endpoints.iter().all(|(_, port)| outer.ports.iter().flatten().any(|outer| outer == port))
-        }) && holds(outer.methods.is_some(), &|| within(condition.methods.as_deref(), outer.methods.as_deref()))
-            && holds(outer.tags.is_some(), &|| within(condition.tags.as_deref(), outer.tags.as_deref()))
-            && holds(outer.customers.is_some(), &|| {
-                matches!((inner.customers(), self.customers()), (Some(inner), Some(outer)) if !meet(&[inner], &[outer]))
-            })
-            && holds(outer.hosts.is_some(), &|| {
-                condition.hosts.as_ref().is_some_and(|hosts| hosts.lists.is_empty())
-                    && matches!((inner.hosts(), self.hosts()), (Some(inner), Some(outer)) if hosts_within(inner, outer))
-            })
-            && holds(outer.paths.is_some(), &|| {
-                matches!((inner.paths(), self.paths()), (Some(inner), Some(outer)) if paths_within(inner, outer))
-            })
+    /// Whether this, an `except` of one of two rules, certainly applies to every request that meets the conditions of
+    /// both. On a path that can be read in two ways it may not apply, but then the rule that it belongs to does not match.
+    fn holds_all_of(&self, a: &Self, b: &Self) -> bool {
+        let (outer, both) = (self.condition, [a.condition, b.condition]);
+        let mut endpoints = a.endpoints.iter().filter(|endpoint| b.endpoints.contains(endpoint));
+        endpoints.all(|&endpoint| self.takes_endpoint(endpoint))
+            && outer
+                .methods
+                .as_ref()
+                .is_none_or(|outer| holds_shared(outer, both.map(|inner| inner.methods.as_deref())))
+            && outer.tags.as_ref().is_none_or(|outer| both.iter().any(|inner| within(inner.tags.as_deref(), outer)))
+            && (outer.customers.is_none() || holds(self.customers(), [a.customers(), b.customers()], meet))
+            && (outer.hosts.is_none() || holds(self.hosts(), [a.all_hosts(), b.all_hosts()], meet_in_a_host))
+            && (outer.paths.is_none() || holds(self.paths(), [a.paths(), b.paths()], meet_in_a_path))
             && outer.headers.iter().all(|(name, values)| {
-                let of_inner = condition.headers.iter().find(|(inner, _)| inner == name);
-                of_inner.is_some_and(|(_, inner)| {
-                    matches!((values_dfa(inner), values_dfa(values)), (Some(inner), Some(outer)) if !meet(&[&inner], &[&outer]))
-                })
+                let [a, b] = [a, b].map(|inner| inner.values_of(name).and_then(values_dfa));
+                // A header that neither asks for may be absent, and then meets nothing.
+                (a.is_some() || b.is_some()) && holds(values_dfa(values).as_ref(), [a.as_ref(), b.as_ref()], meet)
             })
+    }
+
+    /// Whether an `except` applies to a scheme and port; it has no defaults.
+    pub(super) fn takes_endpoint(&self, (scheme, port): (Scheme, u16)) -> bool {
+        let condition = self.condition;
+        condition.schemes.as_ref().is_none_or(|schemes| schemes.contains(&scheme))
+            && condition.ports.as_ref().is_none_or(|ports| ports.contains(&port))
+    }
+
+    /// What is asked of a header's value, if anything is.
+    pub(super) fn values_of(&self, header: &str) -> Option<&'r [AnyRunGlob]> {
+        self.condition.headers.iter().find(|(name, _)| name == header).map(|(_, values)| values.as_slice())
     }
 
     /// The host dimension without its lists; `None` where it is absent or too large.
@@ -229,12 +236,17 @@ impl<'r> Prepared<'r> {
         self.hosts.get_or_init(|| self.condition.hosts.as_ref().and_then(hosts_dfa)).as_ref()
     }
 
-    fn paths(&self) -> Option<&Dfa> {
+    /// The host dimension, if that is all of it: without its lists it would be too little.
+    pub(super) fn all_hosts(&self) -> Option<&Dfa> {
+        self.hosts().filter(|_| self.condition.hosts.as_ref().is_some_and(|hosts| hosts.lists.is_empty()))
+    }
+
+    pub(super) fn paths(&self) -> Option<&Dfa> {
         let build = || dfa(&self.condition.paths.as_ref()?.iter().map(PathPattern::regex).collect::<Vec<_>>());
         self.paths.get_or_init(build).as_ref()
     }
 
-    fn customers(&self) -> Option<&Dfa> {
+    pub(super) fn customers(&self) -> Option<&Dfa> {
         self.customers.get_or_init(|| values_dfa(self.condition.customers.as_ref()?)).as_ref()
     }
 }
@@ -245,7 +257,7 @@ fn hosts_dfa(hosts: &HostCondition) -> Option<Dfa> {
     dfa(&domains.chain(exact).chain(hosts.patterns.iter().map(HostPattern::regex)).collect::<Vec<_>>())
 }
 
-fn values_dfa(values: &[AnyRunGlob]) -> Option<Dfa> {
+pub(super) fn values_dfa(values: &[AnyRunGlob]) -> Option<Dfa> {
     dfa(&values.iter().map(AnyRunGlob::regex).collect::<Vec<_>>())
 }
 
@@ -266,6 +278,23 @@ fn share<T: Eq + Hash>(a: &[T], b: &[T]) -> bool {
 }
 
 /// Whether a dimension is named and all its values are among those of another.
-fn within<T: Eq>(inner: Option<&[T]>, outer: Option<&[T]>) -> bool {
-    inner.zip(outer).is_some_and(|(inner, outer)| inner.iter().all(|value| outer.contains(value)))
+fn within<T: Eq>(inner: Option<&[T]>, outer: &[T]) -> bool {
+    inner.is_some_and(|inner| inner.iter().all(|value| outer.contains(value)))
+}
+
+/// Whether the values that two rules share, in a dimension where a request has one, are among those of another. A rule
+/// that does not name the dimension takes every value.
+fn holds_shared<T: Eq>(outer: &[T], inner: [Option<&[T]>; 2]) -> bool {
+    match inner {
+        [None, None] => false,
+        [Some(one), None] | [None, Some(one)] => within(Some(one), outer),
+        [Some(a), Some(b)] => a.iter().all(|value| !b.contains(value) || outer.contains(value)),
+    }
+}
+
+/// Whether an automaton certainly matches all that the inner ones match together. One that is not there, for the
+/// dimension is not named or too large, counts as matching everything.
+fn holds(outer: Option<&Dfa>, inner: [Option<&Dfa>; 2], meet: impl Fn(&[&Dfa], &[&Dfa]) -> bool) -> bool {
+    let inner: Vec<&Dfa> = inner.into_iter().flatten().collect();
+    outer.is_some_and(|outer| !meet(&inner, &[outer]))
 }

@@ -90,7 +90,7 @@ impl Scope<'_, '_> {
         }
         Condition {
             customers: entry.customers.as_ref().map(|texts| identity::customer_globs(texts, self.findings)),
-            tags: entry.tags.as_ref().map(|texts| identity::tags(texts, self.findings)),
+            tags: entry.tags.as_ref().map(|texts| identity::tags_of_requests(texts, self.names, self.findings)),
             hosts: self.hosts(entry),
             schemes: entry.schemes.as_ref().map(|schemes| distinct(schemes.value.iter().map(|scheme| scheme.value))),
             ports: entry.ports.as_ref().map(|ports| distinct(ports.iter().copied())),

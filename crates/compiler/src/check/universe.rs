@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::automaton::{Dfa, determinize, meet};
+use crate::automaton::{Dfa, determinize, example, meet};
 
 /// What a pattern for hosts can meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,24 +60,37 @@ pub(super) fn meets_a_path(pattern: &Dfa, encoded_literal: bool) -> bool {
     }
 }
 
-/// Whether two patterns for hosts meet in a host.
-pub(super) fn share_a_host(a: &Dfa, b: &Dfa) -> bool {
-    meet(&[a, b, &HOSTS], &[])
+/// Whether some host is met by all of `by` and by none of `but_not`.
+pub(super) fn meet_in_a_host(by: &[&Dfa], but_not: &[&Dfa]) -> bool {
+    meet(&[by, &[&HOSTS]].concat(), but_not)
 }
 
-/// Whether two patterns for paths meet in a path.
-pub(super) fn share_a_path(a: &Dfa, b: &Dfa) -> bool {
-    meet(&[a, b, &PATHS], &[])
+/// Whether some path is met by all of `by` and by none of `but_not`.
+pub(super) fn meet_in_a_path(by: &[&Dfa], but_not: &[&Dfa]) -> bool {
+    meet(&[by, &[&PATHS]].concat(), but_not)
 }
 
-/// Whether every host that `inner` meets is met by `outer`.
-pub(super) fn hosts_within(inner: &Dfa, outer: &Dfa) -> bool {
-    !meet(&[inner, &HOSTS], &[outer])
+/// A host that is met by all of `by` and by none of `but_not`, one of the world if there is any.
+pub(super) fn example_of_host(by: &[&Dfa], but_not: &[&Dfa]) -> Option<String> {
+    let by = [by, &[&HOSTS]].concat();
+    example(&by, &[but_not, &[&SPECIAL_HOSTS]].concat()).or_else(|| example(&by, but_not))
 }
 
-/// Whether every path that `inner` meets is met by `outer`.
-pub(super) fn paths_within(inner: &Dfa, outer: &Dfa) -> bool {
-    !meet(&[inner, &PATHS], &[outer])
+/// A path that can be read in one way only, and is met by all of `by` and by none of `but_not`.
+pub(super) fn example_of_path(by: &[&Dfa], but_not: &[&Dfa]) -> Option<String> {
+    example(&[by, &[&PATHS]].concat(), &[but_not, &[&DOUBTFUL_PATHS, &ENCODED_PATHS]].concat())
+}
+
+/// A customer's name in plain letters.
+pub(super) fn example_of_customer(by: &[&Dfa], but_not: &[&Dfa]) -> Option<String> {
+    static PLAIN: LazyLock<Dfa> = LazyLock::new(|| fixed("[!-~]{1,256}"));
+    example(&[by, &[&PLAIN]].concat(), but_not)
+}
+
+/// The value of a header, visible and trimmed.
+pub(super) fn example_of_value(by: &[&Dfa], but_not: &[&Dfa]) -> Option<String> {
+    static VISIBLE: LazyLock<Dfa> = LazyLock::new(|| fixed("[!-~](?:[ -~]*[!-~])?"));
+    example(&[by, &[&VISIBLE]].concat(), but_not)
 }
 
 fn fixed(regex: &str) -> Dfa {
