@@ -42,12 +42,14 @@ pub(crate) fn ensure() -> Result<Tools> {
     npm_packages()?;
     let scripts = root().join("node_modules").join(".bin");
     let script = |name: &str| scripts.join(if cfg!(windows) { format!("{name}.cmd") } else { name.to_owned() });
-    Ok(Tools {
+    let tools = Tools {
         worker_build: crate_binary("worker-build", &locked_version("worker")?, "worker-build")?,
         wasm_bindgen: crate_binary("wasm-bindgen-cli", &locked_version("wasm-bindgen")?, "wasm-bindgen")?,
         wasm_opt: script("wasm-opt"),
         esbuild: script("esbuild"),
-    })
+    };
+    let _ = fs::remove_dir_all(build_folder());
+    Ok(tools)
 }
 
 fn node_is_new_enough() -> Result<()> {
@@ -104,9 +106,8 @@ fn crate_binary(name: &str, version: &str, binary: &str) -> Result<PathBuf> {
     }
     // Built beside its place and renamed into it: an interrupted run leaves nothing that looks installed.
     let staging = folder.with_file_name(format!(".{name}-{version}-{}", std::process::id()));
-    let target = root().join("target").join("tools").join(name);
     say(&format!("{name} {version} goes into {}", folder.display()));
-    run(
+    let built = run(
         &format!("building {name} {version} (once for this version; one to five minutes)"),
         // Without --locked: a version that the crate's own lock pins may have been withdrawn since.
         cargo()
@@ -115,10 +116,16 @@ fn crate_binary(name: &str, version: &str, binary: &str) -> Result<PathBuf> {
             .arg("--root")
             .arg(&staging)
             .arg("--target-dir")
-            .arg(&target),
-    )
-    .with_context(|| format!("cannot install {name} {version}: check that cargo reaches its registry"))?;
-    let _ = fs::remove_dir_all(&target);
+            .arg(build_folder())
+            // These tools work for seconds; what counts is how soon they are there.
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+    );
+    if built.is_err() {
+        let _ = fs::remove_dir_all(&staging);
+    }
+    built.with_context(|| format!("cannot install {name} {version}: check that cargo reaches its registry"))?;
     let _ = fs::remove_dir_all(&folder);
     if fs::rename(&staging, &folder).is_err() {
         // Another clone may have been faster; then its copy does.
@@ -132,6 +139,11 @@ fn crate_binary(name: &str, version: &str, binary: &str) -> Result<PathBuf> {
         );
     }
     Ok(path)
+}
+
+/// Where both are built, so that they share what both depend on. It is removed afterwards.
+fn build_folder() -> PathBuf {
+    root().join("target").join("tools")
 }
 
 /// `$XDG_CACHE_HOME/tidegate/tools`, or what stands for it on this system.
