@@ -267,7 +267,10 @@ fn a_host_is_found_in_the_sets_that_hold_it_or_a_name_above_it() {
     let table = Table::from_bytes(&bytes).unwrap();
     assert_eq!(sets_of(&table, "host-7.example"), BTreeSet::from([(0, false), (1, true)]));
     assert_eq!(sets_of(&table, "a.b.host-7.example"), BTreeSet::from([(0, false)]));
+    // Neither a longer first label nor a longer last letter makes a name of one below it.
     assert_eq!(sets_of(&table, "xhost-7.example"), BTreeSet::new());
+    assert_eq!(sets_of(&table, "host-7x.example"), BTreeSet::new());
+    assert_eq!(sets_of(&table, "a.host-7x.example"), BTreeSet::new());
     assert_eq!(sets_of(&table, "example"), BTreeSet::new());
     assert_eq!(sets_of(&table, "[::1]"), BTreeSet::from([(1, true)]));
 }

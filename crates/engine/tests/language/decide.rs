@@ -34,6 +34,7 @@ fn names_reach_as_far_as_they_are_written_to() {
             (get("https://d.example/"), "allow rule domains"),
             (get("https://a.b.d.example/"), "allow rule domains"),
             (get("https://xd.example/"), "deny default"),
+            (get("https://dx.example/"), "deny default"),
             (get("https://h.example./"), "allow rule hosts"),
             (get("https://a.h.example/"), "deny default"),
             (get("https://a.one.example/"), "allow rule hosts"),
