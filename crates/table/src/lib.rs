@@ -51,6 +51,8 @@
 
 mod header;
 mod hosts;
+mod obligations;
+mod record;
 mod records;
 mod words;
 #[cfg(feature = "write")]
@@ -58,10 +60,9 @@ pub mod write;
 
 pub use header::{FORMAT_VERSION, SectionKind, Table, TableError};
 pub use hosts::Reach;
-pub use records::{
-    Algorithm, Claim, Condition, Customer, Dimension, Effect, EnforceFor, HeaderCondition, Jwt, Key, PolicyRecord,
-    Rule, SetHeader, Template, TemplatePart, Texts,
-};
+pub use obligations::{Algorithm, Claim, Jwt, Key, SetHeader, Template, TemplatePart};
+pub use record::Texts;
+pub use records::{Condition, Customer, Dimension, Effect, EnforceFor, HeaderCondition, PolicyRecord, Rule};
 pub use words::{Fault, Numbers};
 
 #[cfg(all(test, feature = "write"))]

@@ -1,17 +1,15 @@
-//! Views of the table's records. Every accessor is total.
+//! Views of the table's records: the policy, its rules and their conditions, its customers. Every accessor is total.
 
 use crate::header::{SectionKind, Table};
-use crate::words::{Fault, NONE, Numbers, Words, to_usize};
+use crate::obligations::{JWT_WORDS, Jwt, PAIR_WORDS, SetHeader};
+use crate::record::{Record, Texts};
+use crate::words::{Fault, Numbers, Words, to_usize};
 
 pub(crate) const POLICY_WORDS: usize = 8;
 pub(crate) const RULE_WORDS: usize = 16;
 pub(crate) const CONDITION_WORDS: usize = 17;
-pub(crate) const KEY_WORDS: usize = 9;
 pub(crate) const CUSTOMER_WORDS: usize = 6;
 pub(crate) const ENFORCE_FOR_WORDS: usize = 7;
-pub(crate) const JWT_WORDS: usize = 10;
-pub(crate) const PAIR_WORDS: usize = 4;
-pub(crate) const PART_WORDS: usize = 3;
 pub(crate) const HEADER_WORDS: usize = 3;
 
 /// Bits of the first word of the policy record.
@@ -38,43 +36,6 @@ pub enum Effect {
     Allow,
     /// It is refused.
     Deny,
-}
-
-/// JWT signature algorithms (RFC 7518 §3.1, RFC 8037).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    /// Ed25519.
-    EdDsa,
-    /// ECDSA with P-256 and SHA-256.
-    Es256,
-    /// HMAC with SHA-256.
-    Hs256,
-}
-
-impl Algorithm {
-    /// The name in a token's header.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::EdDsa => "EdDSA",
-            Self::Es256 => "ES256",
-            Self::Hs256 => "HS256",
-        }
-    }
-
-    pub(crate) const fn number(self) -> u32 {
-        match self {
-            Self::EdDsa => 0,
-            Self::Es256 => 1,
-            Self::Hs256 => 2,
-        }
-    }
-
-    fn from_number(number: u32) -> Result<Self, Fault> {
-        [Self::EdDsa, Self::Es256, Self::Hs256]
-            .into_iter()
-            .find(|algorithm| algorithm.number() == number)
-            .ok_or(Fault("unknown algorithm"))
-    }
 }
 
 impl<'t> Table<'t> {
@@ -128,104 +89,9 @@ impl<'t> Table<'t> {
         section.get(start..).and_then(|rest| rest.get(..length)).ok_or(fault)
     }
 
-    fn record(&self, kind: SectionKind, index: u32, size: usize) -> Result<Record<'_>, Fault> {
+    pub(crate) fn record(&self, kind: SectionKind, index: u32, size: usize) -> Result<Record<'_>, Fault> {
         let words = Words::new(self.section(kind)).record(index, size)?;
         Ok(Record { words, table: self })
-    }
-}
-
-/// A run of words, with the table that it points into.
-#[derive(Clone, Copy, Debug)]
-struct Record<'t> {
-    words: Words<'t>,
-    table: &'t Table<'t>,
-}
-
-impl<'t> Record<'t> {
-    fn pool(self) -> Words<'t> {
-        Words::new(self.table.section(SectionKind::Words))
-    }
-
-    fn word(self, at: usize) -> Result<u32, Fault> {
-        self.words.at(at)
-    }
-
-    fn flag(self, at: usize, flag: u32) -> Result<bool, Fault> {
-        Ok(self.word(at)? & flag != 0)
-    }
-
-    /// The index at `at`, if it is not "none".
-    fn index(self, at: usize) -> Result<Option<u32>, Fault> {
-        Ok(Some(self.word(at)?).filter(|&index| index != NONE))
-    }
-
-    fn text(self, at: usize) -> Result<&'t str, Fault> {
-        self.optional_text(at)?.ok_or(Fault("text missing"))
-    }
-
-    fn optional_text(self, at: usize) -> Result<Option<&'t str>, Fault> {
-        let Some(offset) = self.index(at)? else { return Ok(None) };
-        let length = to_usize(self.word(at.saturating_add(1))?);
-        let text = self.table.section(SectionKind::Text);
-        let bytes =
-            text.get(to_usize(offset)..).and_then(|rest| rest.get(..length)).ok_or(Fault("text out of bounds"))?;
-        std::str::from_utf8(bytes).map(Some).map_err(|_| Fault("text is not UTF-8"))
-    }
-
-    /// What the span at `at` points to.
-    fn span(self, at: usize) -> Result<Self, Fault> {
-        let words = self.pool().slice(to_usize(self.word(at)?), to_usize(self.word(at.saturating_add(1))?))?;
-        Ok(Self { words, ..self })
-    }
-
-    fn texts(self, at: usize) -> Result<Texts<'t>, Fault> {
-        Ok(Texts { record: self.span(at)?, next: 0 })
-    }
-
-    /// Cuts this run into records of `size` words.
-    fn parts(self, size: usize) -> impl Iterator<Item = Result<Self, Fault>> {
-        let count = u32::try_from(self.words.len().checked_div(size).unwrap_or(0)).unwrap_or(0);
-        (0..count).map(move |index| Ok(Self { words: self.words.record(index, size)?, ..self }))
-    }
-}
-
-/// Texts in order.
-#[derive(Clone, Debug)]
-pub struct Texts<'t> {
-    record: Record<'t>,
-    next: usize,
-}
-
-impl Texts<'_> {
-    /// Whether there are none.
-    pub const fn is_empty(&self) -> bool {
-        self.record.words.len() == 0
-    }
-
-    /// Whether one of them equals `text`. They must be sorted by bytes, as the compiler lays out the names of rules.
-    pub fn contains_sorted(&self, text: &str) -> Result<bool, Fault> {
-        let (mut low, mut high) = (0, self.record.words.len() / 2);
-        while low < high {
-            let middle = low.midpoint(high);
-            match self.record.text(middle.saturating_mul(2))?.cmp(text) {
-                std::cmp::Ordering::Less => low = middle.saturating_add(1),
-                std::cmp::Ordering::Equal => return Ok(true),
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        Ok(false)
-    }
-}
-
-impl<'t> Iterator for Texts<'t> {
-    type Item = Result<&'t str, Fault>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let at = self.next;
-        (at < self.record.words.len()).then(|| {
-            self.next = at.saturating_add(2);
-            self.record.text(at)
-        })
     }
 }
 
@@ -446,138 +312,6 @@ pub struct HeaderCondition<'t> {
     pub name: &'t str,
     /// The automaton of its patterns.
     pub automaton: u32,
-}
-
-/// A header to set.
-#[derive(Clone, Copy, Debug)]
-pub struct SetHeader<'t>(Record<'t>);
-
-impl<'t> SetHeader<'t> {
-    /// Lower-case name.
-    pub fn name(&self) -> Result<&'t str, Fault> {
-        self.0.text(0)
-    }
-
-    /// The value.
-    pub fn value(&self) -> Result<Template<'t>, Fault> {
-        Ok(Template(self.0.span(2)?))
-    }
-}
-
-/// A value with places to fill in.
-#[derive(Clone, Copy, Debug)]
-pub struct Template<'t>(Record<'t>);
-
-/// A piece of a [`Template`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TemplatePart<'t> {
-    /// The customer's name.
-    Customer,
-    /// Text as it stands.
-    Literal(&'t str),
-    /// A Worker secret.
-    Secret(&'t str),
-    /// A customer's variable.
-    Var(&'t str),
-}
-
-impl<'t> Template<'t> {
-    /// Whether a secret goes into the value.
-    pub fn uses_secret(&self) -> Result<bool, Fault> {
-        for part in self.parts() {
-            if matches!(part?, TemplatePart::Secret(_)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// The pieces in order.
-    pub fn parts(&self) -> impl Iterator<Item = Result<TemplatePart<'t>, Fault>> + use<'t> {
-        self.0.parts(PART_WORDS).map(|part| {
-            let part = part?;
-            Ok(match part.word(0)? {
-                0 => TemplatePart::Literal(part.text(1)?),
-                1 => TemplatePart::Customer,
-                2 => TemplatePart::Var(part.text(1)?),
-                3 => TemplatePart::Secret(part.text(1)?),
-                _ => return Err(Fault("unknown template part")),
-            })
-        })
-    }
-}
-
-/// A token to attach.
-#[derive(Clone, Copy, Debug)]
-pub struct Jwt<'t>(Record<'t>);
-
-/// A claim: name and value.
-pub type Claim<'t> = (&'t str, Template<'t>);
-
-impl<'t> Jwt<'t> {
-    /// The key that signs it.
-    pub fn key(&self) -> Result<Key<'t>, Fault> {
-        Ok(Key(self.0.table.record(SectionKind::Keys, self.0.word(0)?, KEY_WORDS)?))
-    }
-
-    /// The `aud` claim.
-    pub fn audience(&self) -> Result<&'t str, Fault> {
-        self.0.text(1)
-    }
-
-    /// Lifetime in seconds.
-    pub fn ttl(&self) -> Result<u32, Fault> {
-        self.0.word(3)
-    }
-
-    /// Lower-case name of the header that carries it.
-    pub fn header(&self) -> Result<&'t str, Fault> {
-        self.0.text(4)
-    }
-
-    /// What stands before it; nothing if empty.
-    pub fn scheme(&self) -> Result<&'t str, Fault> {
-        self.0.text(6)
-    }
-
-    /// Private claims by name.
-    pub fn claims(&self) -> Result<impl Iterator<Item = Result<Claim<'t>, Fault>> + use<'t>, Fault> {
-        Ok(self.0.span(8)?.parts(PAIR_WORDS).map(|part| {
-            let pair = SetHeader(part?);
-            Ok((pair.name()?, pair.value()?))
-        }))
-    }
-}
-
-/// A signing key's description.
-#[derive(Clone, Copy, Debug)]
-pub struct Key<'t>(Record<'t>);
-
-impl<'t> Key<'t> {
-    /// The key's id in the policy.
-    pub fn id(&self) -> Result<&'t str, Fault> {
-        self.0.text(0)
-    }
-
-    /// Signature algorithm.
-    pub fn alg(&self) -> Result<Algorithm, Fault> {
-        Algorithm::from_number(self.0.word(2)?)
-    }
-
-    /// Name of the Worker secret that holds the key.
-    pub fn secret(&self) -> Result<&'t str, Fault> {
-        self.0.text(3)
-    }
-
-    /// Key id in the token's header.
-    pub fn kid(&self) -> Result<&'t str, Fault> {
-        self.0.text(5)
-    }
-
-    /// The `iss` claim.
-    pub fn issuer(&self) -> Result<Option<&'t str>, Fault> {
-        self.0.optional_text(7)
-    }
 }
 
 /// What the policy knows of a customer.

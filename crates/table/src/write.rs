@@ -14,7 +14,8 @@ use crate::header::{
 };
 pub use crate::hosts::Reach;
 use crate::hosts::{BLOCK, MAX_KEY, REACH_BITS, payload_width, write_key};
-pub use crate::records::{Algorithm, Effect};
+pub use crate::obligations::Algorithm;
+pub use crate::records::Effect;
 use crate::records::{Condition as Dimensions, policy_flag, rule_flag};
 use crate::words::NONE;
 

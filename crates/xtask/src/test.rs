@@ -68,12 +68,8 @@ impl Report {
         for line in &self.lines {
             println!("{line}");
         }
-        println!(
-            "all green: {} tests passed, 0 failed, 0 skipped, in {} min {} s",
-            self.passed,
-            seconds / 60,
-            seconds % 60
-        );
+        println!("in {} min {} s", seconds / 60, seconds % 60);
+        println!("{} passed, 0 failed, 0 skipped", self.passed);
     }
 }
 

@@ -1,0 +1,99 @@
+//! What every record is made of: words, and what they point to.
+
+use crate::header::{SectionKind, Table};
+use crate::words::{Fault, NONE, Words, to_usize};
+
+/// A run of words, with the table that it points into.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record<'t> {
+    pub(crate) words: Words<'t>,
+    pub(crate) table: &'t Table<'t>,
+}
+
+impl<'t> Record<'t> {
+    pub(crate) fn pool(self) -> Words<'t> {
+        Words::new(self.table.section(SectionKind::Words))
+    }
+
+    pub(crate) fn word(self, at: usize) -> Result<u32, Fault> {
+        self.words.at(at)
+    }
+
+    pub(crate) fn flag(self, at: usize, flag: u32) -> Result<bool, Fault> {
+        Ok(self.word(at)? & flag != 0)
+    }
+
+    /// The index at `at`, if it is not "none".
+    pub(crate) fn index(self, at: usize) -> Result<Option<u32>, Fault> {
+        Ok(Some(self.word(at)?).filter(|&index| index != NONE))
+    }
+
+    pub(crate) fn text(self, at: usize) -> Result<&'t str, Fault> {
+        self.optional_text(at)?.ok_or(Fault("text missing"))
+    }
+
+    pub(crate) fn optional_text(self, at: usize) -> Result<Option<&'t str>, Fault> {
+        let Some(offset) = self.index(at)? else { return Ok(None) };
+        let length = to_usize(self.word(at.saturating_add(1))?);
+        let text = self.table.section(SectionKind::Text);
+        let bytes =
+            text.get(to_usize(offset)..).and_then(|rest| rest.get(..length)).ok_or(Fault("text out of bounds"))?;
+        std::str::from_utf8(bytes).map(Some).map_err(|_| Fault("text is not UTF-8"))
+    }
+
+    /// What the span at `at` points to.
+    pub(crate) fn span(self, at: usize) -> Result<Self, Fault> {
+        let words = self.pool().slice(to_usize(self.word(at)?), to_usize(self.word(at.saturating_add(1))?))?;
+        Ok(Self { words, ..self })
+    }
+
+    pub(crate) fn texts(self, at: usize) -> Result<Texts<'t>, Fault> {
+        Ok(Texts { record: self.span(at)?, next: 0 })
+    }
+
+    /// Cuts this run into records of `size` words.
+    pub(crate) fn parts(self, size: usize) -> impl Iterator<Item = Result<Self, Fault>> {
+        let count = u32::try_from(self.words.len().checked_div(size).unwrap_or(0)).unwrap_or(0);
+        (0..count).map(move |index| Ok(Self { words: self.words.record(index, size)?, ..self }))
+    }
+}
+
+/// Texts in order.
+#[derive(Clone, Debug)]
+pub struct Texts<'t> {
+    record: Record<'t>,
+    next: usize,
+}
+
+impl Texts<'_> {
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.record.words.len() == 0
+    }
+
+    /// Whether one of them equals `text`. They must be sorted by bytes, as the compiler lays out the names of rules.
+    pub fn contains_sorted(&self, text: &str) -> Result<bool, Fault> {
+        let (mut low, mut high) = (0, self.record.words.len() / 2);
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.record.text(middle.saturating_mul(2))?.cmp(text) {
+                std::cmp::Ordering::Less => low = middle.saturating_add(1),
+                std::cmp::Ordering::Equal => return Ok(true),
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl<'t> Iterator for Texts<'t> {
+    type Item = Result<&'t str, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let at = self.next;
+        (at < self.record.words.len()).then(|| {
+            self.next = at.saturating_add(2);
+            self.record.text(at)
+        })
+    }
+}
