@@ -5,11 +5,11 @@
 //! matches only if it is certainly true, a deny rule unless it is certainly false.
 
 use sha2::{Digest, Sha256};
-use tidegate_table::{Condition, Customer, Dimension, EnforceFor, Fault, Rule, Table, Texts};
+use tidegate_table::{Condition, Customer, Dimension, Effect, EnforceFor, Fault, Rule, Table, Texts};
 
 use crate::canonical::{PathReading, Scheme, Target};
 use crate::hygiene::{tokens, trim};
-use crate::judgement::{Effect, Reason};
+use crate::judgement::Reason;
 use crate::policy::{Mode, Policy};
 use crate::request::{MAX_HEADERS, RequestView};
 
@@ -150,14 +150,14 @@ fn evaluate(policy: &Policy<'_>, request: &RequestView<'_>, scratch: &mut Scratc
         let truth = rule_truth(policy, &rule, &subject, scratch)?;
         let report = rule.is_report()?;
         match rule.effect()? {
-            tidegate_table::Effect::Deny if truth != Truth::False => {
+            Effect::Deny if truth != Truth::False => {
                 if report || may_waive {
                     scratch.would_deny.push(index);
                 } else {
                     scratch.denied.push(index);
                 }
             }
-            tidegate_table::Effect::Allow if truth == Truth::True => {
+            Effect::Allow if truth == Truth::True => {
                 if report {
                     scratch.would_allow.push(index);
                 } else {
@@ -180,7 +180,7 @@ fn evaluate(policy: &Policy<'_>, request: &RequestView<'_>, scratch: &mut Scratc
     }
     let default = policy.table.policy()?.default_effect()?;
     let reason = if scratch.rules.is_empty() { Reason::Default } else { Reason::Rule };
-    let denied_by_default = reason == Reason::Default && default == tidegate_table::Effect::Deny;
+    let denied_by_default = reason == Reason::Default && default == Effect::Deny;
     if denied_by_default && !may_waive {
         return Ok(Verdict::deny(Reason::Default));
     }
@@ -307,7 +307,7 @@ fn rule_truth(
     scratch: &Scratch,
 ) -> Result<Truth, Fault> {
     let condition = rule.condition()?;
-    if rule.effect()? == tidegate_table::Effect::Allow && !meets_allow_defaults(rule, &condition, subject)? {
+    if rule.effect()? == Effect::Allow && !meets_allow_defaults(rule, &condition, subject)? {
         return Ok(Truth::False);
     }
     let matched = condition_truth(policy, &condition, subject, scratch, rule.takes_escapes_literally()?)?;

@@ -1,20 +1,11 @@
 //! What comes out.
 
-use tidegate_table::Fault;
+use tidegate_table::{Effect, Fault};
 
 use crate::decide::Decision;
 use crate::forwarding::{Forwarding, Outcome, Secrets};
 use crate::policy::{Policy, RuleRef};
 use crate::request::RequestView;
-
-/// What happens to the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// It goes out.
-    Allow,
-    /// It is refused.
-    Deny,
-}
 
 /// Why. The texts are API. Every one but `rule` and `default` denies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,16 +26,6 @@ pub enum Reason {
     SpecialHost,
     /// The request does not say whose it is.
     UnknownCustomer,
-}
-
-impl Effect {
-    /// `allow` or `deny`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-        }
-    }
 }
 
 impl Reason {

@@ -66,11 +66,6 @@ pub struct Texts<'t> {
 }
 
 impl Texts<'_> {
-    /// Whether there are none.
-    pub const fn is_empty(&self) -> bool {
-        self.record.words.len() == 0
-    }
-
     /// Whether one of them equals `text`. They must be sorted by bytes, as the compiler lays out the names of rules.
     pub fn contains_sorted(&self, text: &str) -> Result<bool, Fault> {
         let (mut low, mut high) = (0, self.record.words.len() / 2);

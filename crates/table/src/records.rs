@@ -38,6 +38,16 @@ pub enum Effect {
     Deny,
 }
 
+impl Effect {
+    /// `allow` or `deny`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
 impl<'t> Table<'t> {
     /// The policy's own record.
     pub fn policy(&self) -> Result<PolicyRecord<'_>, Fault> {

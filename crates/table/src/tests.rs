@@ -148,7 +148,7 @@ fn read_rule(rule: &Rule<'_>) -> Result<(), Fault> {
     if let Some(jwt) = rule.jwt()? {
         let key = jwt.key()?;
         for text in [key.id()?, key.secret()?, key.kid()?, jwt.audience()?, jwt.header()?, jwt.scheme()?] {
-            assert!(text.len() < u32::MAX as usize);
+            std::hint::black_box(text);
         }
         key.alg()?;
         key.issuer()?;
