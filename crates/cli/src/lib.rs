@@ -30,7 +30,6 @@ pub mod policy_tests;
 mod render;
 mod request;
 mod terminal;
-mod toml_table;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

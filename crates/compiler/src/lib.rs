@@ -26,6 +26,7 @@ mod lower;
 mod pattern;
 pub mod source;
 mod syntax;
+pub mod tree;
 
 use std::path::Path;
 

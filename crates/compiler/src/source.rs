@@ -19,15 +19,15 @@ pub struct Span {
 
 /// A value and where it was written.
 #[derive(Clone, Debug)]
-pub(crate) struct Spanned<T> {
+pub struct Spanned<T> {
     /// The value.
-    pub(crate) value: T,
+    pub value: T,
     /// Its place.
-    pub(crate) span: Span,
+    pub span: Span,
 }
 
 /// A string that somebody wrote.
-pub(crate) type Text = Spanned<String>;
+pub type Text = Spanned<String>;
 
 /// Every file that was read, with its text.
 #[derive(Clone, Debug, Default)]

@@ -1,19 +1,19 @@
 //! Reading test files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use tidegate_compiler::diagnostic::{Code, Diagnostic};
-use tidegate_compiler::source::{SourceMap, Span};
+use tidegate_compiler::source::{SourceMap, Span, Text};
+use tidegate_compiler::tree::{self, Grammar, Pair, Reader, Table};
 use tidegate_engine::Reason;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 use super::SUFFIX;
 use crate::files::{self, FileError, MIB};
 use crate::instant::{self, Seconds};
 use crate::request::{Request, checked_header, join};
-use crate::toml_table::{Field, Fields, Findings};
 
 /// The largest test file.
 const LARGEST: u64 = 16 * MIB;
@@ -53,53 +53,51 @@ pub struct Case {
 #[derive(Debug)]
 pub struct Expectation(pub(super) Map<String, Value>);
 
+const FILE: Grammar = Grammar { what: "a test file", keys: &["policy", "case"], home_of };
+const CASE: &[&str] = &["name", "method", "url", "customer", "tags", "headers", "at", "expect"];
+const EXPECT: &[&str] =
+    &["effect", "reason", "rule", "rules", "url", "enforced", "would_deny", "would_allow", "set", "remove", "jwt"];
+const JWT: &[&str] = &["key", "kid", "alg", "header", "scheme", "claims"];
+
+/// The table that has a key, for those who put it into another one.
+fn home_of(key: &str) -> Option<&'static str> {
+    let homes: [(&[&str], &str); 3] = [(CASE, "`[[case]]`"), (EXPECT, "a case's `expect`"), (JWT, "`jwt` in `expect`")];
+    homes.into_iter().find(|(keys, _)| keys.contains(&key)).map(|(_, home)| home)
+}
+
 /// Reads a test file. Nothing of it is used if anything is wrong with it.
 pub fn parse(path: &Path) -> Parsed {
     let mut sources = SourceMap::default();
-    let (text, unreadable) = match files::read_text(path, LARGEST) {
-        Ok(text) => (text, None),
-        Err(error) => (String::new(), Some(error)),
-    };
-    let file = sources.add(path, text.clone());
-    let mut findings = Findings { file, found: Vec::new() };
-    let start = Span { file, start: 0, end: 0 };
-    let parsed = match unreadable {
-        Some(error) => {
+    let mut diagnostics = Vec::new();
+    let file = match files::read_text(path, LARGEST) {
+        Ok(text) => {
+            let file = sources.add(path, text.clone());
+            tree::read(file, &text, &FILE, &mut diagnostics, |reader, root| read(path, reader, root)).0
+        }
+        Err(error) => {
+            let file = sources.add(path, String::new());
             let code = match error {
                 FileError::NotUtf8 { .. } => Code::NotUtf8,
                 FileError::TooLarge { .. } => Code::FileTooLarge,
                 _ => Code::FileUnreadable,
             };
-            findings.found.push(Diagnostic::error(code, start, error.to_string()));
+            diagnostics.push(Diagnostic::error(code, Span { file, start: 0, end: 0 }, error.to_string()));
             None
         }
-        None => read(path, &text, start, &mut findings),
     };
-    findings.found.sort_by_key(|found| found.span);
-    let file = parsed.filter(|_| findings.found.is_empty());
-    Parsed { sources, diagnostics: findings.found, file }
+    diagnostics.sort_by_key(|found| found.span);
+    let file = file.filter(|_| diagnostics.is_empty());
+    Parsed { sources, diagnostics, file }
 }
 
-fn read(path: &Path, text: &str, start: Span, findings: &mut Findings) -> Option<TestFile> {
-    let (tree, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        let span = error.span().unwrap_or(0..0);
-        let span = Span { file: start.file, start: span.start, end: span.end };
-        let message = format!("this is not TOML: {}", error.message());
-        findings.found.push(Diagnostic::error(Code::Syntax, span, message));
-    }
-    // What could be made of a broken file would be reported for what is broken already.
-    if !errors.is_empty() {
-        return None;
-    }
-    let mut fields = Fields::new("a test file", start, tree.get_ref());
-    let policy = match fields.take("policy") {
-        Some(field) => findings.string(field)?.into(),
+fn read(path: &Path, reader: &mut Reader<'_>, root: &Table<'_>) -> Option<TestFile> {
+    let policy = match root.pair(reader, "policy") {
+        Some(pair) => reader.string(&pair)?.value.into(),
         None => default_policy(path),
     };
-    let cases = fields.require(findings, "case");
-    fields.finish(findings);
-    let cases = cases.map(|field| read_cases(field, findings))?;
+    let cases = reader.required(root, "case", "add a `[[case]]`")?;
+    let cases = reader.items(&cases, "an array of tables, `[[case]]`")?;
+    let cases = cases.iter().filter_map(|pair| read_case(pair, reader)).collect();
     Some(TestFile { policy: path.parent().unwrap_or(Path::new("")).join(policy), cases })
 }
 
@@ -109,148 +107,137 @@ fn default_policy(path: &Path) -> PathBuf {
     format!("{}.toml", name.strip_suffix(SUFFIX).unwrap_or(&name)).into()
 }
 
-fn read_cases(field: Field<'_>, findings: &mut Findings) -> Vec<Case> {
-    let DeValue::Array(items) = field.value.get_ref() else {
-        findings.wrong_type(field, "an array of tables, `[[case]]`");
-        return Vec::new();
-    };
-    if items.is_empty() {
-        findings.report(
-            Code::EmptyArray,
-            findings.span(field.value),
-            "there is no case".to_owned(),
-            "add a `[[case]]`",
-        );
-    }
-    let cases = items.iter().filter_map(|value| {
-        let DeValue::Table(table) = value.get_ref() else {
-            findings.wrong_type(Field { value, ..field }, "an array of tables, `[[case]]`");
-            return None;
-        };
-        read_case(Fields::new("a case", findings.span(value), table), findings)
-    });
-    cases.collect()
-}
-
 /// Reads everything before it gives up, so that one run reports all that is wrong with a case.
-fn read_case(mut fields: Fields<'_>, findings: &mut Findings) -> Option<Case> {
-    let name = fields.require(findings, "name").and_then(|field| findings.string(field));
-    let method = fields.take("method").map_or(Some("GET".to_owned()), |field| findings.string(field));
-    let url = fields.require(findings, "url").and_then(|field| findings.string(field));
-    let customer = fields.take("customer").and_then(|field| findings.string(field));
-    let tags = fields.take("tags").and_then(|field| findings.strings(field));
-    let headers = fields.take("headers").map_or(Some(Vec::new()), |field| read_headers(field, findings));
-    let at = fields.take("at").and_then(|field| read_instant(field, findings));
-    let expect = fields.require(findings, "expect").and_then(|field| read_expectation(field, findings));
-    fields.finish(findings);
+fn read_case(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Case> {
+    let case = reader.table(pair, "a case", CASE)?;
+    let name =
+        reader.required(&case, "name", "say in a sentence what must be so").and_then(|pair| reader.string(&pair));
+    let method = case.pair(reader, "method").map_or(Some("GET".to_owned()), |pair| string(&pair, reader));
+    let url = reader.required(&case, "url", "say what is fetched").and_then(|pair| reader.string(&pair));
+    let customer = case.pair(reader, "customer").and_then(|pair| string(&pair, reader));
+    let tags = case.pair(reader, "tags").and_then(|pair| strings(&pair, reader));
+    let headers = case.pair(reader, "headers").map_or(Some(Vec::new()), |pair| read_headers(&pair, reader));
+    let at = case.pair(reader, "at").and_then(|pair| read_instant(&pair, reader));
+    let expect =
+        reader.required(&case, "expect", "say what must become of it, such as `expect = { effect = \"deny\" }`");
+    let expect = expect.and_then(|pair| read_expectation(&pair, reader));
     Some(Case {
-        name: name?,
-        request: Request { method: method?, url: url?, customer, tags, headers: headers? },
+        name: name?.value,
+        request: Request { method: method?, url: url?.value, customer, tags, headers: headers? },
         at,
         expect: expect?,
     })
 }
 
-fn read_headers(field: Field<'_>, findings: &mut Findings) -> Option<Vec<(String, String)>> {
-    let headers = findings.string_table(field)?.into_iter().map(|(name, value)| checked_header(name, value));
+fn read_headers(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Vec<(String, String)>> {
+    let headers = string_table(pair, reader)?.map(|(name, value)| checked_header(name, value));
     match headers.collect::<Result<Vec<_>, _>>() {
         Ok(headers) => Some(join(headers)),
         Err(message) => {
-            findings.report(
-                Code::InvalidValue,
-                findings.span(field.value),
-                message,
-                "no request carries such a header",
-            );
+            let finding = Diagnostic::error(Code::InvalidValue, reader.span(pair.value), message);
+            reader.report(finding.help("no request carries such a header"));
             None
         }
     }
 }
 
-fn read_instant(field: Field<'_>, findings: &mut Findings) -> Option<Seconds> {
-    let DeValue::Datetime(datetime) = field.value.get_ref() else {
-        findings.wrong_type(field, "a date");
+fn read_instant(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Seconds> {
+    let DeValue::Datetime(datetime) = pair.value.get_ref() else {
+        reader.wrong_type(pair, "a date");
         return None;
     };
     let instant = instant::from_toml(datetime);
     if instant.is_none() {
-        let message = "`at` must be a date, or a date and time in UTC".to_owned();
-        let help = "write `2026-11-22` or `2026-11-22T00:55:40Z`, without quotes";
-        findings.report(Code::InvalidValue, findings.span(field.value), message, help);
+        let message = "`at` must be a date, or a date and time in UTC";
+        let finding = Diagnostic::error(Code::InvalidValue, reader.span(pair.value), message);
+        reader.report(finding.help("write `2026-11-22` or `2026-11-22T00:55:40Z`, without quotes"));
     }
     instant
 }
 
 /// Members that are at fault are left out: the file is refused anyway, and the rest of it is still looked at.
-fn read_expectation(field: Field<'_>, findings: &mut Findings) -> Option<Expectation> {
-    let DeValue::Table(table) = field.value.get_ref() else {
-        findings.wrong_type(field, "a table, such as `{ effect = \"deny\" }`");
-        return None;
-    };
-    let mut fields = Fields::new("`expect`", findings.span(field.value), table);
+fn read_expectation(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Expectation> {
+    let table = reader.table(pair, "`expect`", EXPECT)?;
     let mut expected = Map::new();
     let mut expect = |key: &str, value: Option<Value>| {
         if let Some(value) = value {
             expected.insert(key.to_owned(), value);
         }
     };
-    if let Some(field) = fields.require(findings, "effect") {
-        expect("effect", findings.choice(field, &["allow", "deny"]).map(Value::String));
+    if let Some(pair) = reader.required(&table, "effect", "it is `allow` or `deny`") {
+        expect("effect", word(&pair, reader, &["allow", "deny"]));
     }
-    if let Some(field) = fields.take("reason") {
-        expect("reason", findings.choice(field, &Reason::ALL.map(Reason::as_str)).map(Value::String));
+    if let Some(pair) = table.pair(reader, "reason") {
+        expect("reason", word(&pair, reader, &Reason::ALL.map(Reason::as_str)));
     }
     for key in ["rule", "url"] {
-        if let Some(field) = fields.take(key) {
-            expect(key, findings.string(field).map(Value::String));
+        if let Some(pair) = table.pair(reader, key) {
+            expect(key, string(&pair, reader).map(Value::String));
         }
     }
     for key in ["rules", "would_deny", "would_allow"] {
-        if let Some(field) = fields.take(key) {
-            expect(key, findings.strings(field).map(Value::from));
+        if let Some(pair) = table.pair(reader, key) {
+            expect(key, strings(&pair, reader).map(Value::from));
         }
     }
-    if let Some(field) = fields.take("enforced") {
-        expect("enforced", findings.boolean(field).map(Value::Bool));
+    if let Some(pair) = table.pair(reader, "enforced") {
+        expect("enforced", reader.boolean(&pair).map(Value::Bool));
     }
-    if let Some(field) = fields.take("set") {
-        let headers = findings.string_table(field).into_iter().flatten();
+    if let Some(pair) = table.pair(reader, "set") {
+        let headers = string_table(&pair, reader).into_iter().flatten();
         expect("set", Some(headers.map(|(name, value)| (lower(&name), Value::String(value))).collect()));
     }
-    if let Some(field) = fields.take("remove") {
-        let names = findings.strings(field).into_iter().flatten();
+    if let Some(pair) = table.pair(reader, "remove") {
+        let names = strings(&pair, reader).into_iter().flatten();
         // Their order means nothing.
         let names: BTreeSet<_> = names.map(|name| lower(&name)).collect();
         expect("remove", Some(names.into_iter().collect()));
     }
-    if let Some(field) = fields.take("jwt") {
-        expect("jwt", read_jwt(field, findings));
+    if let Some(pair) = table.pair(reader, "jwt") {
+        expect("jwt", read_jwt(&pair, reader));
     }
-    fields.finish(findings);
     Some(Expectation(expected))
 }
 
-fn read_jwt(field: Field<'_>, findings: &mut Findings) -> Option<Value> {
-    let table = match field.value.get_ref() {
+fn read_jwt(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Value> {
+    match pair.value.get_ref() {
         DeValue::Boolean(false) => return Some(Value::Null),
-        DeValue::Table(table) => table,
+        DeValue::Table(_) => {}
         _ => {
-            findings.wrong_type(field, "a table, or `false` for no token");
+            reader.wrong_type(pair, "a table, or `false` for no token");
             return None;
         }
-    };
-    let mut fields = Fields::new("`jwt`", findings.span(field.value), table);
+    }
+    let table = reader.table(pair, "`jwt`", JWT)?;
     let mut expected = Map::new();
     for key in ["key", "kid", "alg", "header", "scheme"] {
-        if let Some(text) = fields.take(key).and_then(|field| findings.string(field)) {
+        if let Some(text) = table.pair(reader, key).and_then(|pair| string(&pair, reader)) {
             expected.insert(key.to_owned(), Value::String(text));
         }
     }
-    if let Some(claims) = fields.take("claims").and_then(|field| findings.string_table(field)) {
+    if let Some(claims) = table.pair(reader, "claims").and_then(|pair| string_table(&pair, reader)) {
+        let claims: BTreeMap<_, _> = claims.collect();
         expected.insert("claims".to_owned(), json!(claims));
     }
-    fields.finish(findings);
     Some(Value::Object(expected))
+}
+
+fn string(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    reader.string(pair).map(|text| text.value)
+}
+
+fn strings(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Vec<String>> {
+    reader.strings_or_none(pair).map(|texts| texts.into_iter().map(|text| text.value).collect())
+}
+
+fn string_table(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<impl Iterator<Item = (String, String)> + use<>> {
+    let plain = |(name, value): (Text, Text)| (name.value, value.value);
+    reader.string_table(pair, "a table of strings").map(|pairs| pairs.into_iter().map(plain))
+}
+
+fn word(pair: &Pair<'_>, reader: &mut Reader<'_>, words: &[&'static str]) -> Option<Value> {
+    let choices: Vec<_> = words.iter().map(|&word| (word, word)).collect();
+    reader.choice(pair, &choices).map(|word| Value::from(word.value))
 }
 
 fn lower(name: &str) -> String {

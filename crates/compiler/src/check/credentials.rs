@@ -58,7 +58,7 @@ pub(super) fn check(at: &RuleAt<'_>, tenant_domains: &[TenantDomain], findings: 
         );
     }
     let Some(hosts) = &rule.condition.hosts else { return };
-    let place = |texts: &Option<crate::syntax::Texts>, canonical: &str| {
+    let place = |texts: &Option<crate::tree::Texts>, canonical: &str| {
         let texts = texts.iter().flat_map(|texts| &texts.value);
         texts.clone().find(|text| names(text, canonical)).map_or(rule.span, |text| text.span)
     };

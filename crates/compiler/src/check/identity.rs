@@ -7,7 +7,8 @@ use super::templates::is_name;
 use crate::checked::{AnyRunGlob, Customer, EnforceFor, Identity, Mode, Pattern};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Span, Text};
-use crate::syntax::{CustomerEntry, EnforceForEntry, Entry, IdentityEntry, Texts};
+use crate::syntax::{CustomerEntry, EnforceForEntry, IdentityEntry};
+use crate::tree::{Entry, Texts};
 
 /// The longest name of a customer, in bytes.
 const MAX_CUSTOMER: usize = 256;

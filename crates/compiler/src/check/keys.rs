@@ -8,7 +8,8 @@ use super::{Names, templates};
 use crate::checked::{Algorithm, Jwt, Key};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Span, Text};
-use crate::syntax::{Entry, JwtEntry, KeyEntry};
+use crate::syntax::{JwtEntry, KeyEntry};
+use crate::tree::Entry;
 
 /// Claims that the Worker fills in itself, and those that would contradict them (RFC 7519 §4.1).
 const REGISTERED_CLAIMS: [&str; 7] = ["aud", "exp", "iat", "iss", "jti", "nbf", "sub"];

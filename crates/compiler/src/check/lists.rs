@@ -6,7 +6,8 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::list::{self, Kind};
 use crate::load::{LoadedFile, MAX_LIST, read_text};
 use crate::source::SourceMap;
-use crate::syntax::{ListEntry, ListFormat, did_you_mean, one_of};
+use crate::syntax::{ListEntry, ListFormat};
+use crate::tree::{did_you_mean, one_of};
 
 /// `[lists]` of one file, added to those of the others.
 pub(super) fn lists<'f>(

@@ -29,7 +29,8 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::load::Loaded;
 use crate::pattern::parse_regex;
 use crate::source::{SourceMap, Span, Text};
-use crate::syntax::{PolicyFile, did_you_mean};
+use crate::syntax::PolicyFile;
+use crate::tree::did_you_mean;
 
 /// What the files of a policy declare, by name.
 #[derive(Default)]

@@ -12,7 +12,8 @@ use crate::checked::{
 };
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Span, Text};
-use crate::syntax::{ConditionEntry, RuleEntry, Texts};
+use crate::syntax::{ConditionEntry, RuleEntry};
+use crate::tree::Texts;
 
 /// A checked rule with what later checks need of its source.
 #[derive(Debug)]

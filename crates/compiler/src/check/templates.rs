@@ -8,7 +8,7 @@
 use crate::checked::{Template, TemplatePart};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Text;
-use crate::syntax::did_you_mean;
+use crate::tree::did_you_mean;
 
 /// Parses a template.
 pub(super) fn parse(text: &Text) -> Result<Template, Diagnostic> {

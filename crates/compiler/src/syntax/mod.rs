@@ -7,17 +7,13 @@
 //! A value that is reported here is absent from the result, so that later stages do not report it again; a rule with
 //! such a gap says so ([`RuleEntry::sound`]), for an absent dimension would mean "any".
 
-mod errors;
 mod policy;
-mod reader;
 mod rule;
-mod suggest;
 
 use crate::checked::{Algorithm, Effect, Mode, Scheme};
 use crate::diagnostic::Diagnostic;
 use crate::source::{FileId, Span, Spanned, Text};
-
-pub(crate) use suggest::{did_you_mean, one_of};
+use crate::tree::{self, Entry, Texts};
 
 /// Whether a file is the policy itself or one that it extends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,18 +23,6 @@ pub(crate) enum Role {
     /// The file that was asked for.
     Root,
 }
-
-/// A key's value and the place of the key.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry<T> {
-    /// The key.
-    pub(crate) key: Span,
-    /// The value.
-    pub(crate) value: T,
-}
-
-/// Several strings, never none.
-pub(crate) type Texts = Entry<Vec<Text>>;
 
 /// What one policy file says.
 #[derive(Debug, Default)]
@@ -165,15 +149,8 @@ pub(crate) struct JwtEntry {
 
 /// Reads one policy file. Findings are added in no particular order.
 pub(crate) fn parse(file: FileId, text: &str, role: Role, findings: &mut Vec<Diagnostic>) -> PolicyFile {
-    let (tree, errors) = toml::de::DeTable::parse_recoverable(text);
-    let mut faults = errors::Faults::new(file, text, &tree, &errors);
-    let mut own = Vec::new();
-    let mut policy = policy::read(file, &tree, role, &mut own);
-    policy.is_toml = faults.findings.is_empty();
-    if !policy.is_toml {
-        faults.retain_certain(&mut own);
-    }
-    findings.append(&mut faults.findings);
-    findings.append(&mut own);
+    let (mut policy, is_toml) =
+        tree::read(file, text, &policy::GRAMMAR, findings, |reader, root| policy::read(reader, root, role));
+    policy.is_toml = is_toml;
     policy
 }

@@ -1,15 +1,11 @@
 //! The tables of a policy file, rules aside.
 
-use toml::Spanned as TomlSpanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
-use super::reader::{Pair, Reader, Table};
-use super::{
-    CustomerEntry, EnforceForEntry, Entry, IdentityEntry, KeyEntry, ListEntry, ListFormat, PolicyFile, Role, rule,
-};
+use super::{CustomerEntry, EnforceForEntry, IdentityEntry, KeyEntry, ListEntry, ListFormat, PolicyFile, Role, rule};
 use crate::checked::{Algorithm, Effect, Mode};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::source::FileId;
+use crate::tree::{Entry, Grammar, Pair, Reader, Table};
 
 const POLICY: &[&str] = &[
     "policy",
@@ -42,8 +38,11 @@ const FORMATS: &[(&str, ListFormat)] = &[
     ("rpz", ListFormat::Rpz),
 ];
 
+/// What a policy file is like.
+pub(super) const GRAMMAR: Grammar = Grammar { what: "a policy", keys: POLICY, home_of };
+
 /// The table that has a key, for those who put it into another one.
-pub(super) fn home_of(key: &str) -> Option<&'static str> {
+fn home_of(key: &str) -> Option<&'static str> {
     let homes: [(&[&str], &str); 8] = [
         (rule::RULE, "`[[rule]]`"),
         (rule::CONDITION, "`[[rule]]`"),
@@ -58,40 +57,33 @@ pub(super) fn home_of(key: &str) -> Option<&'static str> {
 }
 
 /// Reads a whole file.
-pub(super) fn read(
-    file: FileId,
-    tree: &TomlSpanned<DeTable<'_>>,
-    role: Role,
-    findings: &mut Vec<Diagnostic>,
-) -> PolicyFile {
-    let mut reader = Reader { file, findings };
-    let root = reader.root(tree, POLICY);
+pub(super) fn read(reader: &mut Reader<'_>, root: &Table<'_>, role: Role) -> PolicyFile {
     let mut policy = PolicyFile::default();
 
-    version(&mut reader, &root, role);
+    version(reader, root, role);
     let extended = role == Role::Extended;
     for key in ["default", "mode", "identity", "enforce-for"] {
-        if extended && let Some(pair) = root.pair(&reader, key) {
+        if extended && let Some(pair) = root.pair(reader, key) {
             let message = format!("`{key}` stands in a file that another policy extends");
             let finding = Diagnostic::error(Code::MisplacedKey, pair.key.span, message);
             reader.report(finding.help(format!("`{key}` is said once, in the policy that extends this file")));
         }
     }
-    policy.default = root.pair(&reader, "default").and_then(|pair| reader.choice(&pair, EFFECTS)).map(|it| it.value);
-    policy.mode = root.pair(&reader, "mode").and_then(|pair| reader.choice(&pair, MODES)).map(|it| it.value);
+    policy.default = root.pair(reader, "default").and_then(|pair| reader.choice(&pair, EFFECTS)).map(|it| it.value);
+    policy.mode = root.pair(reader, "mode").and_then(|pair| reader.choice(&pair, MODES)).map(|it| it.value);
     policy.extends =
-        root.pair(&reader, "extends").and_then(|pair| reader.strings(&pair)).map(|it| it.value).unwrap_or_default();
+        root.pair(reader, "extends").and_then(|pair| reader.strings(&pair)).map(|it| it.value).unwrap_or_default();
     policy.tenant_domains = root
-        .pair(&reader, "tenant-domains")
+        .pair(reader, "tenant-domains")
         .and_then(|pair| reader.strings(&pair))
         .map(|it| it.value)
         .unwrap_or_default();
-    policy.identity = root.pair(&reader, "identity").and_then(|pair| identity(&mut reader, &pair));
-    policy.enforce_for = root.pair(&reader, "enforce-for").and_then(|pair| enforce_for(&mut reader, &pair));
-    policy.customers = named(&mut reader, &root, "customers", customer);
-    policy.lists = named(&mut reader, &root, "lists", list);
-    policy.keys = named(&mut reader, &root, "keys", key);
-    policy.rules = rules(&mut reader, &root);
+    policy.identity = root.pair(reader, "identity").and_then(|pair| identity(reader, &pair));
+    policy.enforce_for = root.pair(reader, "enforce-for").and_then(|pair| enforce_for(reader, &pair));
+    policy.customers = named(reader, root, "customers", customer);
+    policy.lists = named(reader, root, "lists", list);
+    policy.keys = named(reader, root, "keys", key);
+    policy.rules = rules(reader, root);
     policy
 }
 

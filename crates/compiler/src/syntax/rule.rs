@@ -4,11 +4,11 @@ use toml::de::DeValue;
 use toml::value::Datetime;
 
 use super::policy::{EFFECTS, MODES};
-use super::reader::{Pair, Reader, Table};
-use super::{ConditionEntry, Entry, JwtEntry, RuleEntry, Texts};
+use super::{ConditionEntry, JwtEntry, RuleEntry};
 use crate::checked::{Effect, Scheme};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Spanned, Text};
+use crate::tree::{Entry, Pair, Reader, Table, Texts};
 
 pub(super) const RULE: &[&str] =
     &["id", "effect", "mode", "expires", "reason", "websocket", "encoded", "except", "remove", "keep", "set", "jwt"];

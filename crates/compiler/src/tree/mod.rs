@@ -1,46 +1,104 @@
 //! Typed access to a TOML tree, with a finding for everything that is not as it should be.
+//!
+//! Policies are read with it, and the files of their tests. A derived reader would stop at the first fault and know its
+//! place only roughly; a run shows them all.
+
+mod errors;
+mod suggest;
 
 use toml::Spanned as TomlSpanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::suggest::{did_you_mean, one_of};
-use super::{Entry, Texts};
+pub(crate) use suggest::{did_you_mean, one_of};
+
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Span, Spanned, Text};
 
 /// A value of the tree.
-pub(super) type Value<'t> = &'t TomlSpanned<DeValue<'t>>;
+pub type Value<'t> = &'t TomlSpanned<DeValue<'t>>;
+
+/// A key's value and the place of the key.
+#[derive(Clone, Debug)]
+pub struct Entry<T> {
+    /// The key.
+    pub key: Span,
+    /// The value.
+    pub value: T,
+}
+
+/// Several strings, never none.
+pub type Texts = Entry<Vec<Text>>;
+
+/// What a kind of file is like.
+#[derive(Clone, Copy, Debug)]
+pub struct Grammar {
+    /// For people: "a policy".
+    pub what: &'static str,
+    /// The keys before the first table.
+    pub keys: &'static [&'static str],
+    /// The table that has a key, for those who put it into another one.
+    pub home_of: fn(&str) -> Option<&'static str>,
+}
+
+/// Parses a file and reads it. Adds what is wrong, in no particular order, save for what broken lines leave uncertain;
+/// says whether the file is TOML. If it is not, what was read is what could be made of it.
+pub fn read<T>(
+    file: FileId,
+    text: &str,
+    grammar: &Grammar,
+    findings: &mut Vec<Diagnostic>,
+    read: impl FnOnce(&mut Reader<'_>, &Table<'_>) -> T,
+) -> (T, bool) {
+    let (tree, errors) = DeTable::parse_recoverable(text);
+    let mut faults = errors::Faults::new(file, text, &tree, &errors);
+    let is_toml = faults.findings.is_empty();
+    let mut own = Vec::new();
+    let mut reader = Reader { file, home_of: grammar.home_of, findings: &mut own };
+    let root = Table { what: grammar.what, span: Span { file, start: 0, end: 0 }, entries: tree.get_ref() };
+    reader.known_keys(&root, grammar.keys);
+    let value = read(&mut reader, &root);
+    if !is_toml {
+        faults.retain_certain(&mut own);
+    }
+    findings.append(&mut faults.findings);
+    findings.append(&mut own);
+    (value, is_toml)
+}
 
 /// Collects findings about one file.
-pub(super) struct Reader<'f> {
-    pub(super) file: FileId,
-    pub(super) findings: &'f mut Vec<Diagnostic>,
+pub struct Reader<'f> {
+    file: FileId,
+    home_of: fn(&str) -> Option<&'static str>,
+    pub(crate) findings: &'f mut Vec<Diagnostic>,
 }
 
 /// A table whose keys are known to be ones that it has.
-pub(super) struct Table<'t> {
+pub struct Table<'t> {
     /// For people: "a rule", "`jwt`".
-    pub(super) what: &'static str,
-    pub(super) span: Span,
+    pub what: &'static str,
+    /// Its place.
+    pub span: Span,
     entries: &'t DeTable<'t>,
 }
 
 /// A key of a table and its value.
-pub(super) struct Pair<'t> {
-    pub(super) key: Text,
-    pub(super) value: Value<'t>,
+pub struct Pair<'t> {
+    /// The key.
+    pub key: Text,
+    /// The value.
+    pub value: Value<'t>,
     /// The value is one of several that the key holds.
-    pub(super) element: bool,
+    pub element: bool,
 }
 
 impl<'t> Table<'t> {
     /// A key's value and the place of the key.
-    pub(super) fn pair(&self, reader: &Reader<'_>, key: &str) -> Option<Pair<'t>> {
+    pub fn pair(&self, reader: &Reader<'_>, key: &str) -> Option<Pair<'t>> {
         self.entries.get_key_value(key).map(|(key, value)| Pair { key: reader.text(key), value, element: false })
     }
 
     /// All pairs in the order in which they stand in the file.
-    pub(super) fn pairs(&self, reader: &Reader<'_>) -> Vec<Pair<'t>> {
+    pub fn pairs(&self, reader: &Reader<'_>) -> Vec<Pair<'t>> {
         let mut pairs: Vec<_> =
             self.entries.iter().map(|(key, value)| Pair { key: reader.text(key), value, element: false }).collect();
         pairs.sort_by_key(|pair| pair.key.span.start);
@@ -49,27 +107,20 @@ impl<'t> Table<'t> {
 }
 
 impl Reader<'_> {
-    pub(super) fn report(&mut self, finding: Diagnostic) {
+    /// Adds a finding.
+    pub fn report(&mut self, finding: Diagnostic) {
         self.findings.push(finding);
     }
 
-    /// The root of a file as a table.
-    pub(super) fn root<'t>(&mut self, tree: &'t TomlSpanned<DeTable<'t>>, keys: &[&str]) -> Table<'t> {
-        let table =
-            Table { what: "a policy", span: Span { file: self.file, start: 0, end: 0 }, entries: tree.get_ref() };
-        self.known_keys(&table, keys);
-        table
-    }
-
     /// A table that has these keys and no others.
-    pub(super) fn table<'t>(&mut self, pair: &Pair<'t>, what: &'static str, keys: &[&str]) -> Option<Table<'t>> {
+    pub fn table<'t>(&mut self, pair: &Pair<'t>, what: &'static str, keys: &[&str]) -> Option<Table<'t>> {
         let table = self.open_table(pair, what)?;
         self.known_keys(&table, keys);
         Some(table)
     }
 
     /// A table whose keys are names of the operator's choosing.
-    pub(super) fn open_table<'t>(&mut self, pair: &Pair<'t>, what: &'static str) -> Option<Table<'t>> {
+    pub fn open_table<'t>(&mut self, pair: &Pair<'t>, what: &'static str) -> Option<Table<'t>> {
         let DeValue::Table(entries) = pair.value.get_ref() else {
             self.wrong_type(pair, "a table");
             return None;
@@ -78,7 +129,7 @@ impl Reader<'_> {
     }
 
     /// A key that must be there.
-    pub(super) fn required<'t>(&mut self, table: &Table<'t>, key: &str, help: &str) -> Option<Pair<'t>> {
+    pub fn required<'t>(&mut self, table: &Table<'t>, key: &str, help: &str) -> Option<Pair<'t>> {
         let pair = table.pair(self, key);
         if pair.is_none() {
             let message = format!("{} needs `{key}`", table.what);
@@ -87,7 +138,8 @@ impl Reader<'_> {
         pair
     }
 
-    pub(super) fn string(&mut self, pair: &Pair<'_>) -> Option<Text> {
+    /// A string.
+    pub fn string(&mut self, pair: &Pair<'_>) -> Option<Text> {
         let DeValue::String(text) = pair.value.get_ref() else {
             self.wrong_type(pair, "a string");
             return None;
@@ -95,7 +147,8 @@ impl Reader<'_> {
         Some(Spanned { value: text.to_string(), span: self.span(pair.value) })
     }
 
-    pub(super) fn boolean(&mut self, pair: &Pair<'_>) -> Option<bool> {
+    /// `true` or `false`.
+    pub fn boolean(&mut self, pair: &Pair<'_>) -> Option<bool> {
         let DeValue::Boolean(value) = pair.value.get_ref() else {
             self.wrong_type(pair, "`true` or `false`");
             return None;
@@ -104,14 +157,22 @@ impl Reader<'_> {
     }
 
     /// An array of strings that is not empty.
-    pub(super) fn strings(&mut self, pair: &Pair<'_>) -> Option<Texts> {
+    pub fn strings(&mut self, pair: &Pair<'_>) -> Option<Texts> {
         let items = self.items(pair, "an array of strings")?;
         let texts: Vec<Text> = items.iter().filter_map(|item| self.string(item)).collect();
         Self::entry_of(pair, texts)
     }
 
+    /// An array of strings, which may be empty.
+    pub fn strings_or_none(&mut self, pair: &Pair<'_>) -> Option<Vec<Text>> {
+        match pair.value.get_ref() {
+            DeValue::Array(items) if items.is_empty() => Some(Vec::new()),
+            _ => self.strings(pair).map(|texts| texts.value),
+        }
+    }
+
     /// A string, or an array of strings that is not empty.
-    pub(super) fn string_or_strings(&mut self, pair: &Pair<'_>) -> Option<Texts> {
+    pub fn string_or_strings(&mut self, pair: &Pair<'_>) -> Option<Texts> {
         match pair.value.get_ref() {
             DeValue::String(_) => {
                 let text = self.string(pair)?;
@@ -126,7 +187,7 @@ impl Reader<'_> {
     }
 
     /// The elements of an array that is not empty, each with the array's key.
-    pub(super) fn items<'t>(&mut self, pair: &Pair<'t>, expected: &str) -> Option<Vec<Pair<'t>>> {
+    pub fn items<'t>(&mut self, pair: &Pair<'t>, expected: &str) -> Option<Vec<Pair<'t>>> {
         let DeValue::Array(items) = pair.value.get_ref() else {
             self.wrong_type(pair, expected);
             return None;
@@ -141,21 +202,21 @@ impl Reader<'_> {
     }
 
     /// A table of strings, in file order.
-    pub(super) fn string_table(&mut self, pair: &Pair<'_>, what: &'static str) -> Option<Vec<(Text, Text)>> {
+    pub fn string_table(&mut self, pair: &Pair<'_>, what: &'static str) -> Option<Vec<(Text, Text)>> {
         let table = self.open_table(pair, what)?;
         let pairs = table.pairs(self);
         Some(pairs.into_iter().filter_map(|pair| self.string(&pair).map(|value| (pair.key, value))).collect())
     }
 
     /// A string that is one of a few words.
-    pub(super) fn choice<T: Copy>(&mut self, pair: &Pair<'_>, choices: &[(&str, T)]) -> Option<Spanned<T>> {
+    pub fn choice<T: Copy>(&mut self, pair: &Pair<'_>, choices: &[(&str, T)]) -> Option<Spanned<T>> {
         self.choice_or(pair, choices, |written| {
             did_you_mean(written, choices.iter().map(|(word, _)| *word)).map(|word| format!("did you mean `{word}`?"))
         })
     }
 
     /// A string that is one of a few words, with help for those who wrote another.
-    pub(super) fn choice_or<T: Copy>(
+    pub fn choice_or<T: Copy>(
         &mut self,
         pair: &Pair<'_>,
         choices: &[(&str, T)],
@@ -175,7 +236,8 @@ impl Reader<'_> {
         None
     }
 
-    pub(super) fn wrong_type(&mut self, pair: &Pair<'_>, expected: &str) {
+    /// Reports a value of another type than is expected.
+    pub fn wrong_type(&mut self, pair: &Pair<'_>, expected: &str) {
         let found = match pair.value.get_ref() {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",
@@ -204,17 +266,20 @@ impl Reader<'_> {
         });
     }
 
-    pub(super) fn text(&self, key: &TomlSpanned<DeString<'_>>) -> Text {
+    /// A key, with its place.
+    pub fn text(&self, key: &TomlSpanned<DeString<'_>>) -> Text {
         let span = key.span();
         Spanned { value: key.get_ref().to_string(), span: Span { file: self.file, start: span.start, end: span.end } }
     }
 
-    pub(super) fn span(&self, value: Value<'_>) -> Span {
+    /// A value's place.
+    pub fn span(&self, value: Value<'_>) -> Span {
         let span = value.span();
         Span { file: self.file, start: span.start, end: span.end }
     }
 
-    pub(super) fn entry<T>(pair: &Pair<'_>, value: T) -> Entry<T> {
+    /// A value, with the place of its key.
+    pub fn entry<T>(pair: &Pair<'_>, value: T) -> Entry<T> {
         Entry { key: pair.key.span, value }
     }
 
@@ -232,7 +297,7 @@ impl Reader<'_> {
             let message = format!("{} has no key `{key}`", table.what);
             let finding = Diagnostic::error(Code::UnknownKey, pair.key.span, message);
             let similar = did_you_mean(key, keys.iter().copied());
-            let help = match (similar, super::policy::home_of(key)) {
+            let help = match (similar, (self.home_of)(key)) {
                 // Short words are near to anything.
                 (Some(word), home) if home.is_none() || key.len() > 3 => format!("did you mean `{word}`?"),
                 (_, Some(home)) => format!("`{key}` is a key of {home}"),
