@@ -10,7 +10,7 @@ use crate::decide::Decision;
 use crate::hygiene::{fold, is_always_dropped, is_dropped_unless_kept, is_own_credential, is_upgrade_header, tokens};
 use crate::judgement::Reason;
 use crate::policy::Policy;
-use crate::request::{MAX_HEADERS, RequestView};
+use crate::request::{Header, MAX_HEADERS, RequestView};
 
 /// What the names in one request's obligations may take, in bytes. A table holds each text once and may point to it as
 /// often as it likes, so what it asks for is not bounded by its own size.
@@ -81,6 +81,14 @@ pub struct JwtSpec {
     pub(crate) rules: Vec<u32>,
 }
 
+impl JwtSpec {
+    /// The header that carries the signed token.
+    fn stamp(&self, token: &str) -> Header {
+        let value = if self.scheme.is_empty() { token.to_owned() } else { format!("{} {token}", self.scheme) };
+        (self.header.clone(), value)
+    }
+}
+
 /// Whether obligations could be met.
 pub(crate) enum Outcome {
     Ready(Box<Forwarding>),
@@ -101,6 +109,20 @@ impl Forwarding {
             || self.connection.contains(&name)
             || (is_dropped_unless_kept(&name) && !kept)
             || (is_own_credential(&name) && self.has_credential() && !kept))
+    }
+
+    /// The headers of the request that goes out: the tenant's as far as they pass, then those that the rules set, then the
+    /// token. A name that the rules remove or set is the tenant's under no spelling.
+    ///
+    /// `token` is the signed token that [`Forwarding::jwt`] asks for.
+    pub fn headers(&self, received: &[Header], token: Option<&str>) -> Vec<Header> {
+        let set = self.set.iter().map(|header| (header.name.clone(), header.value.clone()));
+        let stamp = self.jwt.iter().zip(token).map(|(jwt, token)| jwt.stamp(token));
+        let ours: Vec<Header> = set.chain(stamp).collect();
+        let taken: Vec<String> =
+            self.remove.iter().chain(ours.iter().map(|(name, _)| name)).map(|name| fold(name)).collect();
+        let theirs = received.iter().filter(|(name, _)| self.passes(name) && !taken.contains(&fold(name)));
+        theirs.cloned().chain(ours.iter().cloned()).collect()
     }
 
     /// Whether a header of the upstream's answer may reach the tenant.
@@ -336,5 +358,73 @@ impl Renderer<'_, '_> {
     /// The customer, where the policy knows customers at all.
     fn customer(&self) -> Option<&str> {
         self.policy.identity().and(self.request.customer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<Header> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn set(name: &str, value: &str) -> SetHeader {
+        SetHeader { name: name.to_owned(), value: value.to_owned(), secrets: Vec::new() }
+    }
+
+    fn jwt(scheme: &str) -> JwtSpec {
+        JwtSpec {
+            key: "platform".into(),
+            kid: "1".into(),
+            alg: Algorithm::Hs256,
+            secret: "KEY".into(),
+            header: "authorization".into(),
+            scheme: scheme.into(),
+            ttl: 60,
+            claims: Vec::new(),
+            secrets: Vec::new(),
+            rules: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_the_rules_set_replaces_the_tenants_own_under_every_spelling() {
+        let mut forwarding = Forwarding::default();
+        forwarding.set.push(set("x-api-key", "ours"));
+        let received = pairs(&[("x_api_key", "theirs"), ("x-api-key", "theirs"), ("accept", "*/*")]);
+        assert_eq!(forwarding.headers(&received, None), pairs(&[("accept", "*/*"), ("x-api-key", "ours")]));
+    }
+
+    #[test]
+    fn what_the_rules_remove_goes_under_every_spelling() {
+        let mut forwarding = Forwarding::default();
+        forwarding.remove.push("x-debug".into());
+        let received = pairs(&[("x_debug", "1"), ("x-debug", "1"), ("x-debugger", "1")]);
+        assert_eq!(forwarding.headers(&received, None), pairs(&[("x-debugger", "1")]));
+    }
+
+    #[test]
+    fn the_token_replaces_the_tenants_own_authorization() {
+        let received = pairs(&[("authorization", "Basic theirs")]);
+        for (scheme, value) in [("Bearer", "Bearer a.b.c"), ("", "a.b.c")] {
+            let forwarding = Forwarding { jwt: Some(jwt(scheme)), ..Forwarding::default() };
+            assert_eq!(forwarding.headers(&received, Some("a.b.c")), pairs(&[("authorization", value)]));
+        }
+    }
+
+    #[test]
+    fn hygiene_holds_without_any_rule() {
+        let received =
+            pairs(&[("cf-connecting-ip", "1.2.3.4"), ("upgrade", "websocket"), ("x-forwarded-for", "a"), ("x-a", "b")]);
+        assert_eq!(Forwarding::default().headers(&received, None), pairs(&[("x-a", "b")]));
+    }
+
+    #[test]
+    fn an_allowed_upgrade_keeps_its_handshake() {
+        let mut forwarding = Forwarding::default();
+        forwarding.upgrade = true;
+        let handshake = pairs(&[("sec-websocket-protocol", "chat"), ("upgrade", "websocket")]);
+        assert_eq!(forwarding.headers(&handshake, None), handshake);
     }
 }

@@ -74,7 +74,6 @@ use web_sys::{Request, Response};
 
 use crate::answer::Blanked;
 use crate::credential::{Credentials, EnvSecrets};
-use crate::forward::Stamp;
 use crate::identity::Tenant;
 use crate::received::Received;
 use crate::record::{Record, UpstreamFailed};
@@ -161,19 +160,15 @@ fn rule(
         let fault = invalid.or_else(|| judgement.fault.map(|fault| fault.to_string())).or_else(|| secrets.complaint());
         return Ruling { judgement, fault, outgoing: None };
     };
-    let stamp = match &forwarding.jwt {
+    let token = match &forwarding.jwt {
         None => None,
-        Some(spec) => {
-            let token = Credentials::of_isolate(|kept| kept.token(spec, policy.digest(), received.now, secrets));
-            match token {
-                Ok(token) => Some(Stamp { header: spec.header.clone(), scheme: spec.scheme.clone(), token }),
-                Err(error) => return Ruling::refused(judgement.without_token(), &error.to_string()),
-            }
-        }
+        Some(spec) => match Credentials::of_isolate(|kept| kept.token(spec, policy.digest(), received.now, secrets)) {
+            Ok(token) => Some(token),
+            Err(error) => return Ruling::refused(judgement.without_token(), &error.to_string()),
+        },
     };
-    let injected = forwarding.secrets().chain(stamp.as_ref().map(|stamp| &stamp.token));
-    let blanked = Blanked::new(injected.map(String::as_str));
-    let headers = forward::headers(&received.headers, forwarding, stamp);
+    let blanked = Blanked::new(forwarding.secrets().chain(&token).map(String::as_str));
+    let headers = forwarding.headers(&received.headers, token.as_deref());
     match forward::build(target, &received.method, &headers, request.body().as_ref(), forwarding.no_store) {
         Ok(request) => {
             let outgoing = judgement.forwarding.take().map(|forwarding| Outgoing { request, forwarding, blanked });
