@@ -119,9 +119,9 @@ impl Forwarding {
         let set = self.set.iter().map(|header| (header.name.clone(), header.value.clone()));
         let stamp = self.jwt.iter().zip(token).map(|(jwt, token)| jwt.stamp(token));
         let ours: Vec<Header> = set.chain(stamp).collect();
-        let taken: Vec<String> =
+        let replaced: Vec<String> =
             self.remove.iter().chain(ours.iter().map(|(name, _)| name)).map(|name| fold(name)).collect();
-        let theirs = received.iter().filter(|(name, _)| self.passes(name) && !taken.contains(&fold(name)));
+        let theirs = received.iter().filter(|(name, _)| self.passes(name) && !replaced.contains(&fold(name)));
         theirs.cloned().chain(ours.iter().cloned()).collect()
     }
 

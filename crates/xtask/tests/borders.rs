@@ -10,13 +10,16 @@ use std::process::Command;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Our crates, and which of ours each may know. Tests may know more.
-const EDGES: [(&str, &[&str]); 7] = [
+const EDGES: [(&str, &[&str]); 9] = [
     ("tidegate-table", &[]),
     ("tidegate-engine", &["tidegate-table"]),
     ("tidegate-compiler", &["tidegate-engine", "tidegate-table"]),
+    // Of the compiler, the types of a checked policy; of what it must disagree with, nothing.
+    ("tidegate-reference", &["tidegate-compiler"]),
     ("tidegate-worker", &["tidegate-engine"]),
-    ("tidegate-cli", &["tidegate-compiler", "tidegate-engine", "tidegate-table"]),
-    ("tidegate-e2e", &["tidegate-cli", "tidegate-compiler"]),
+    ("tidegate-cli", &["tidegate-compiler", "tidegate-engine", "tidegate-reference", "tidegate-table"]),
+    ("tidegate-differential", &["tidegate-compiler", "tidegate-engine", "tidegate-reference"]),
+    ("tidegate-e2e", &["tidegate-cli", "tidegate-compiler", "tidegate-differential", "tidegate-reference"]),
     ("xtask", &[]),
 ];
 

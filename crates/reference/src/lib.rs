@@ -1,0 +1,46 @@
+//! The policy language, read aloud.
+//!
+//! This interpreter answers the same question as `tidegate-engine`, from the same [`CheckedPolicy`], and shares no code
+//! with it: no table, no automaton, no host index, no canonicaliser of URLs. It is slow and obvious, and there to
+//! disagree: where the two differ, one of them misreads the language.
+//!
+//! # What this crate does not do
+//! It reads no TOML and checks no policy; it signs nothing and sends nothing. No Worker runs it.
+
+mod answer;
+
+pub use answer::{Answer, Forwarded, Reason, Token};
+
+use tidegate_compiler::checked::{CheckedPolicy, Effect};
+
+/// A request, with what the outbound parameters say about its tenant.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'r> {
+    /// The method, in any case.
+    pub method: &'r str,
+    /// The URL as received.
+    pub url: &'r str,
+    /// The headers as received, each name once: `Headers` joins values of one name with `, ` (Fetch, "combine").
+    pub headers: &'r [(String, String)],
+    /// The customer that the parameters name; `None` where they name none or it is not a string.
+    pub customer: Option<&'r str>,
+    /// The customer's tags; `None` where they are absent or malformed.
+    pub tags: Option<&'r [String]>,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub now: i64,
+}
+
+/// Answers a request. `secret` gives the value of a Worker secret, if there is one of that name.
+pub fn judge(_policy: &CheckedPolicy, _request: &Request<'_>, _secret: &dyn Fn(&str) -> Option<String>) -> Answer {
+    Answer {
+        effect: Effect::Deny,
+        reason: Reason::PolicyUnavailable,
+        rules: Vec::new(),
+        detail: None,
+        url: None,
+        enforced: true,
+        would_deny: Vec::new(),
+        would_allow: Vec::new(),
+        forwarded: None,
+    }
+}

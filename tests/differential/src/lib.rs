@@ -1,0 +1,25 @@
+//! Engines side by side: the reference interpreter, which reads the policy language aloud, and the compiled table.
+//!
+//! ```text
+//!   policy, request ─┬─► tidegate-reference ─────────► Answer ┐
+//!                    └─► compiler ─► table ─► engine ─► Answer ┴─► equal, or somebody misreads the language
+//! ```
+//!
+//! Policies and requests come from the corpus ([`corpus`]), which also says what the answer must be. The third engine,
+//! the Worker in workerd, is asked by the end-to-end tests, from the same corpus.
+
+pub mod corpus;
+mod policy;
+mod request;
+mod table;
+
+pub use policy::Compiled;
+pub use request::{Identity, Request};
+pub use table::Table;
+
+use tidegate_reference::Answer;
+
+/// What the reference interpreter says to a request. Secrets are those that `secret` knows.
+pub fn reference(policy: &Compiled, request: &Request, secret: &dyn Fn(&str) -> Option<String>) -> Answer {
+    tidegate_reference::judge(&policy.policy, &request.view(), secret)
+}
