@@ -55,8 +55,8 @@ fn host(draft: &Draft<'_>, choices: &mut Choices<'_>) -> String {
         25 => format!("{}.{host}", "l".repeat(63 + choices.below(2))),
         26 => {
             // 253 octets with the host, or one more.
-            let room = 252_usize.saturating_sub(host.len()) + choices.below(2);
-            format!("{}{}.{host}", "l.".repeat(room / 2 - 1), "l".repeat(1 + room % 2))
+            let room = (253 + choices.below(2)).saturating_sub(host.len());
+            format!("{}{}{host}", "l".repeat(room % 2), "l.".repeat(room / 2))
         }
         // Special ones, and such as look it.
         27 | 28 => choices.one(SPECIAL_HOSTS).to_owned(),
@@ -146,7 +146,7 @@ fn path_with(path: &str, piece: &str) -> String {
 /// A path with which the URL may be too long.
 fn long(path: &str, choices: &mut Choices<'_>) -> String {
     // 16,384 bytes are allowed: with `https://`, a host and a port these are just about that.
-    let bytes = 16_384 - "https://api.example.com".len() - path.len() - 8 + choices.below(16);
+    let bytes = (16_376 + choices.below(16)).saturating_sub("https://api.example.com".len() + path.len());
     format!("{path}{}", "x".repeat(bytes))
 }
 
