@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use tidegate_compiler::checked::Effect;
-use tidegate_reference::{Answer, Reason};
+use tidegate_reference::{Answer, Forwarded, Reason};
 use toml::{Table, Value};
 
 use crate::corpus::NOW;
@@ -118,15 +118,33 @@ impl Lines {
 
     /// What one engine says, where it says something else than the other.
     fn comment(&mut self, engine: &str, answer: Option<&Answer>, other: Option<&Answer>) {
-        let parts = |answer: Option<&Answer>| match answer {
-            None => vec!["panicked".to_owned()],
-            Some(answer) => format!("{answer:#?}").lines().map(str::to_owned).collect(),
-        };
-        let theirs = parts(other);
-        for part in parts(answer).iter().filter(|part| !theirs.contains(part)) {
-            self.0.push_str(&format!("# {engine}: {}\n", part.trim().escape_debug()));
+        let theirs = said(other);
+        for part in said(answer).iter().filter(|part| !theirs.contains(part)) {
+            self.0.push_str(&format!("# {engine}: {part}\n"));
         }
     }
+}
+
+/// An answer, one line a part.
+fn said(answer: Option<&Answer>) -> Vec<String> {
+    let Some(answer) = answer else { return vec!["panicked".to_owned()] };
+    let Answer { effect, reason, rules, detail, url, enforced, would_deny, would_allow, forwarded } = answer;
+    let mut said = vec![
+        format!("{effect:?} for {reason:?} by {rules:?}"),
+        format!("detail {detail:?}"),
+        format!("url {url:?}"),
+        format!("enforced {enforced:?}, would deny {would_deny:?}, would allow {would_allow:?}"),
+    ];
+    if let Some(Forwarded { method, headers, set, remove, token, no_store, upgrade, hides_cookies }) = forwarded {
+        said.extend([
+            format!("method {method:?}"),
+            format!("headers {headers:?}"),
+            format!("sets {set:?}, removes {remove:?}"),
+            format!("token {token:?}"),
+            format!("no-store {no_store:?}, upgrade {upgrade:?}, hides cookies {hides_cookies:?}"),
+        ]);
+    }
+    said
 }
 
 #[cfg(test)]

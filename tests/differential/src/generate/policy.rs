@@ -7,8 +7,8 @@ use toml::{Table, Value};
 use super::choices::Choices;
 use super::rule;
 use super::words::{
-    CLAIMS, CUSTOMER_GLOBS, CUSTOMER_TEMPLATES, CUSTOMERS, HEADERS, LIST_NAMES, PLAIN_TEMPLATES, SECRET_TEMPLATES,
-    SECRETS, TAGS, TENANT_DOMAINS, VARS,
+    CLAIMS, CUSTOMER_GLOBS, CUSTOMER_TEMPLATES, CUSTOMERS, HEADERS, LIST_NAMES, ODD_SECRETS, PLAIN_TEMPLATES,
+    SECRET_TEMPLATES, SECRETS, TAGS, TENANT_DOMAINS, VARS,
 };
 use crate::text::PolicyText;
 
@@ -125,8 +125,9 @@ pub(super) fn policy(choices: &mut Choices<'_>) -> PolicyText {
         rules.as_array_mut().into_iter().for_each(|rules| rules.push(Value::Table(rule.clone())));
     }
 
-    let secrets = SECRETS.iter().filter(|_| choices.percent(60));
-    let secrets = secrets.rev().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut secrets: Vec<_> = SECRETS.iter().filter(|_| !choices.percent(12)).collect();
+    secrets.extend(choices.any(ODD_SECRETS).filter(|_| choices.percent(12)));
+    let secrets = secrets.into_iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
     assemble(files, extends, lists, secrets)
 }
 
@@ -173,7 +174,7 @@ fn customers(choices: &mut Choices<'_>) -> Vec<(&'static str, Vec<&'static str>,
             continue;
         }
         let tags = if choices.percent(60) { choices.some(TAGS, 2) } else { Vec::new() };
-        let vars = if choices.percent(75) { choices.some(VARS, 2) } else { Vec::new() };
+        let vars = if choices.percent(90) { choices.some(VARS, 2) } else { Vec::new() };
         let vars = vars.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         customers.push((name, tags, vars));
     }
