@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{self, Fetch, Outcome};
-use crate::config::{Compatibility, Config};
+use crate::config::{Compatibility, Config, Outbound};
 use crate::outbound::OutboundWorker;
 use crate::paths::repository;
 use crate::upstream::Upstream;
@@ -20,6 +21,9 @@ use crate::workerd::Workerd;
 
 /// Beneath this name the customers' Workers are reached: `acme.apps.example`.
 const PLATFORM_DOMAIN: &str = "apps.example";
+
+/// The outbound Worker that customers go through who name none.
+const OUTBOUND: &str = "main";
 
 /// The longest that a decision record may take to get from workerd to us.
 const RECORD: Duration = Duration::from_secs(10);
@@ -30,6 +34,7 @@ pub struct Customer {
     pub(crate) name: String,
     pub(crate) compatibility_date: String,
     pub(crate) parameters: Option<Value>,
+    pub(crate) outbound: String,
 }
 
 impl Customer {
@@ -39,6 +44,7 @@ impl Customer {
             name: name.to_owned(),
             compatibility_date: "2026-01-01".to_owned(),
             parameters: Some(json!({ "customer_name": name })),
+            outbound: OUTBOUND.to_owned(),
         }
     }
 
@@ -55,13 +61,19 @@ impl Customer {
         self.parameters = parameters;
         self
     }
+
+    /// Another outbound Worker than the chain's first: one that was put there with [`ChainBuilder::outbound`].
+    #[must_use]
+    pub fn through(mut self, outbound: &str) -> Self {
+        outbound.clone_into(&mut self.outbound);
+        self
+    }
 }
 
 /// What a [`Chain`] is made of.
 pub struct ChainBuilder {
-    outbound: OutboundWorker,
+    outbounds: Vec<Outbound>,
     customers: Vec<Customer>,
-    secrets: Vec<(String, String)>,
 }
 
 impl ChainBuilder {
@@ -72,10 +84,19 @@ impl ChainBuilder {
         self
     }
 
-    /// One more secret of the outbound Worker.
+    /// One more secret of the outbound Worker, of the one that was put there last if there are several.
     #[must_use]
     pub fn secret(mut self, name: &str, value: &str) -> Self {
-        self.secrets.push((name.to_owned(), value.to_owned()));
+        if let Some(outbound) = self.outbounds.last_mut() {
+            outbound.secrets.push((name.to_owned(), value.to_owned()));
+        }
+        self
+    }
+
+    /// One more outbound Worker, for the customers who go [through](Customer::through) it.
+    #[must_use]
+    pub fn outbound(mut self, name: &str, worker: OutboundWorker) -> Self {
+        self.outbounds.push(Outbound { name: name.to_owned(), worker, secrets: Vec::new() });
         self
     }
 
@@ -84,21 +105,24 @@ impl ChainBuilder {
         let upstream = Upstream::start().await?;
         let folder = TempDir::with_prefix("tidegate-e2e-").context("cannot make a temporary folder")?;
         let scripts = repository().join("tests/e2e/workers");
-        let outbound = self.outbound.folder();
         // workerd embeds no file that lies elsewhere than beneath its config.
-        for (from, name) in [
-            (scripts.as_path(), "dispatch.js"),
-            (&scripts, "tenant.js"),
-            (&scripts, "outbound.js"),
-            (&outbound, "index.js"),
-            (&outbound, "index_bg.wasm"),
-        ] {
-            let source = from.join(name);
-            fs::copy(&source, folder.path().join(name)).with_context(|| format!("cannot copy {}", source.display()))?;
+        let copy = |source: PathBuf, to: &Path| {
+            let name = source.file_name().context("a file without a name")?;
+            fs::copy(&source, to.join(name)).with_context(|| format!("cannot copy {}", source.display()))
+        };
+        for script in ["dispatch.js", "tenant.js", "outbound.js"] {
+            copy(scripts.join(script), folder.path())?;
+        }
+        for outbound in &self.outbounds {
+            let modules = folder.path().join(outbound.folder());
+            fs::create_dir(&modules).with_context(|| format!("cannot make {}", modules.display()))?;
+            for module in ["index.js", "index_bg.wasm"] {
+                copy(outbound.worker.folder().join(module), &modules)?;
+            }
         }
         let config = Config {
             compatibility: &compatibility()?,
-            secrets: &self.secrets,
+            outbounds: &self.outbounds,
             customers: &self.customers,
             upstream: upstream.address(),
         };
@@ -119,7 +143,7 @@ pub struct Chain {
 impl Chain {
     /// A chain around an outbound Worker.
     pub fn around(outbound: OutboundWorker) -> ChainBuilder {
-        ChainBuilder { outbound, customers: Vec::new(), secrets: Vec::new() }
+        ChainBuilder { outbounds: Vec::new(), customers: Vec::new() }.outbound(OUTBOUND, outbound)
     }
 
     /// A chain whose outbound Worker holds this policy.

@@ -18,6 +18,9 @@ pub struct Fetch {
     headers: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
+    /// A body again, which the customer's Worker sends as octets: a text brings a `content-type` along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    octets: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,6 +43,7 @@ impl Fetch {
             method: method.to_owned(),
             headers: BTreeMap::new(),
             body: None,
+            octets: None,
             redirect: None,
             cf: None,
             send: None,
@@ -67,6 +71,13 @@ impl Fetch {
     #[must_use]
     pub fn body(mut self, body: &str) -> Self {
         self.body = Some(body.to_owned());
+        self
+    }
+
+    /// A body that says nothing of its type.
+    #[must_use]
+    pub fn octets(mut self, body: &str) -> Self {
+        self.octets = Some(body.to_owned());
         self
     }
 

@@ -4,11 +4,11 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 pub use tidegate_cli::keys::Algorithm;
-use tidegate_cli::keys::KeyPair;
+use tidegate_cli::keys::{KeyPair, public_keys};
 
 use crate::paths::repository;
 
@@ -41,6 +41,14 @@ impl VerifyingKeys {
     pub fn public(mut self, key: &SigningKey) -> Self {
         self.public.push(key.public.clone());
         self
+    }
+
+    /// Adds the public half of a private key, given as the Worker has it.
+    pub fn public_half(mut self, kid: &str, private_pem: &str) -> Result<Self> {
+        for key in public_keys(private_pem).map_err(|error| anyhow!("the key `{kid}` cannot be read: {error}"))? {
+            self.public.push(serde_json::to_value(key.named(Some(kid)))?);
+        }
+        Ok(self)
     }
 
     /// Adds an HS256 key.

@@ -16,6 +16,7 @@ mod chain;
 mod client;
 mod config;
 pub mod jwt;
+pub mod observed;
 mod outbound;
 mod paths;
 mod upstream;

@@ -99,6 +99,7 @@ type Answer = Box<dyn Fn(&Captured) -> Reply + Send + Sync>;
 struct Shared {
     captured: Mutex<Vec<Captured>>,
     answers: Mutex<HashMap<String, Arc<Answer>>>,
+    otherwise: Mutex<Option<Arc<Answer>>>,
     received: AtomicU64,
 }
 
@@ -133,6 +134,11 @@ impl Upstream {
         answers.insert(url.to_owned(), Arc::new(Box::new(answer)));
     }
 
+    /// Answers requests for all other URLs.
+    pub fn otherwise(&self, answer: impl Fn(&Captured) -> Reply + Send + Sync + 'static) {
+        *self.shared.otherwise.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(Box::new(answer)));
+    }
+
     /// All that arrived, in order of arrival.
     pub fn captured(&self) -> Vec<Captured> {
         self.shared.captured.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -158,12 +164,11 @@ impl Drop for Upstream {
 async fn arrive(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
     let (mut parts, mut body) = request.into_parts();
     let mut captured = head(&parts);
-    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
-    if let Ok(upgrade) = upgrade {
-        keep(&shared, captured);
-        return upgrade.on_upgrade(echo);
-    }
-    while let Some(Ok(frame)) = body.frame().await {
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await.ok();
+    // What follows an upgrade is no body.
+    while upgrade.is_none()
+        && let Some(Ok(frame)) = body.frame().await
+    {
         if let Some(data) = frame.data_ref() {
             shared.received.fetch_add(data.len() as u64, Ordering::SeqCst);
             let room = KEPT_BODY.saturating_sub(captured.body.len());
@@ -173,12 +178,21 @@ async fn arrive(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     let url = captured.url();
     let plain_url = url.split_once('?').map_or(url.as_str(), |(plain, _)| plain);
     let answer = shared.answers.lock().unwrap_or_else(PoisonError::into_inner).get(plain_url).cloned();
+    let answer = answer.or_else(|| shared.otherwise.lock().unwrap_or_else(PoisonError::into_inner).clone());
     let reply = answer.map_or_else(|| Reply::text("ok"), |answer| answer(&captured));
     keep(&shared, captured);
     if let Some(barrier) = reply.after {
         barrier.wait().await;
     }
-    reply.response
+    match upgrade {
+        // To an upgrade the answer is a socket, with what else the answer's head says.
+        Some(upgrade) => {
+            let mut socket = upgrade.on_upgrade(echo);
+            socket.headers_mut().extend(reply.response.into_parts().0.headers);
+            socket
+        }
+        None => reply.response,
+    }
 }
 
 fn keep(shared: &Shared, captured: Captured) {
