@@ -120,24 +120,41 @@ async fn ask(cases: Vec<(String, Case)>, date: &str) -> Result<Tally> {
             all.push(Asked { prepared, question, request, body, expected, outcome, arrived: chain.upstream().take() });
         }
     }
-    let (thrown, asked): (Vec<Asked<'_>>, Vec<Asked<'_>>) =
-        all.into_iter().partition(|asked| asked.outcome.error.is_some());
-    tally.thrown = thrown.len();
-    tally.asked = asked.len();
-    for asked in &thrown {
-        println!("thrown: {}: {:?}", asked.name(), asked.outcome.error);
-        if let Err(error) = asked.check_thrown() {
+    let mut records = Records::of(&chain, &all).await?;
+    for asked in &all {
+        let checked = match asked.outcome.error {
+            Some(_) => asked.check_thrown(),
+            None => records.take(asked).and_then(|record| asked.check(&record)),
+        };
+        if let Err(error) = checked {
             tally.wrong.push(format!("{}: {error:#}", asked.name()));
         }
     }
-    let records = chain.decisions_when(|records| records.len() >= asked.len()).await?;
-    ensure!(records.len() == asked.len(), "{} questions, {} records", asked.len(), records.len());
-    for (asked, record) in asked.iter().zip(&records) {
-        if let Err(error) = asked.check(record) {
-            tally.wrong.push(format!("{}: {error:#}", asked.name()));
-        }
-    }
+    ensure!(records.0.is_empty(), "requests were judged that nobody made: {:?}", records.0);
+    tally.thrown = all.iter().filter(|asked| asked.outcome.error.is_some()).count();
+    tally.asked = all.len() - tally.thrown;
     Ok(tally)
+}
+
+/// The decision records of a chain, in order.
+struct Records(Vec<Value>);
+
+impl Records {
+    /// All of them: one for each request that was refused or arrived.
+    async fn of(chain: &Chain, all: &[Asked<'_>]) -> Result<Self> {
+        let judged = all.iter().filter(|asked| asked.decision().is_some() || !asked.arrived.is_empty()).count();
+        Ok(Self(chain.decisions_when(|records| records.len() >= judged).await?))
+    }
+
+    /// The record of a question: of a refusal by its id, of a request that arrived the next that let one out.
+    fn take(&mut self, asked: &Asked<'_>) -> Result<Value> {
+        let position = match (asked.decision(), asked.arrived.is_empty()) {
+            (Some(id), true) => self.0.iter().position(|record| record["decision"] == id),
+            (None, false) => self.0.iter().position(|record| record["effect"] == "allow"),
+            _ => bail!("it was not refused, or arrived all the same: {:?} {:?}", asked.outcome, asked.arrived),
+        };
+        Ok(self.0.remove(position.context("no decision record")?))
+    }
 }
 
 async fn start(cases: &[Prepared], date: &str) -> Result<Chain> {
@@ -238,6 +255,11 @@ impl Asked<'_> {
     fn name(&self) -> String {
         let Self { prepared, request, .. } = self;
         format!("{}: {} {}", prepared.place, request.method, request.url)
+    }
+
+    /// The decision that a refusal names.
+    fn decision(&self) -> Option<&str> {
+        self.outcome.header("tidegate-decision")
     }
 
     /// What the tenant's own `fetch` refuses never got as far as being judged; it must be nothing that was to go out.
