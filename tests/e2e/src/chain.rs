@@ -62,6 +62,7 @@ pub struct ChainBuilder {
     outbound: OutboundWorker,
     customers: Vec<Customer>,
     secrets: Vec<(String, String)>,
+    compatibility_date: Option<String>,
 }
 
 impl ChainBuilder {
@@ -76,6 +77,13 @@ impl ChainBuilder {
     #[must_use]
     pub fn secret(mut self, name: &str, value: &str) -> Self {
         self.secrets.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Another compatibility date for the outbound Worker than `wrangler.toml` gives it.
+    #[must_use]
+    pub fn compatibility_date(mut self, date: &str) -> Self {
+        self.compatibility_date = Some(date.to_owned());
         self
     }
 
@@ -96,8 +104,12 @@ impl ChainBuilder {
             let source = from.join(name);
             fs::copy(&source, folder.path().join(name)).with_context(|| format!("cannot copy {}", source.display()))?;
         }
+        let mut compatibility = compatibility()?;
+        if let Some(date) = self.compatibility_date {
+            compatibility.date = date;
+        }
         let config = Config {
-            compatibility: &compatibility()?,
+            compatibility: &compatibility,
             secrets: &self.secrets,
             customers: &self.customers,
             upstream: upstream.address(),
@@ -119,7 +131,7 @@ pub struct Chain {
 impl Chain {
     /// A chain around an outbound Worker.
     pub fn around(outbound: OutboundWorker) -> ChainBuilder {
-        ChainBuilder { outbound, customers: Vec::new(), secrets: Vec::new() }
+        ChainBuilder { outbound, customers: Vec::new(), secrets: Vec::new(), compatibility_date: None }
     }
 
     /// A chain whose outbound Worker holds this policy.
@@ -161,9 +173,9 @@ impl Chain {
         client::send_for_json(self.address()?, request.body(Body::empty())?).await
     }
 
-    /// Lets a customer's Worker open a raw TCP connection and send an HTTP request over it.
-    pub async fn connect(&self, customer: &str, to: SocketAddr) -> Result<Outcome> {
-        let fetch = serde_json::to_string(&Fetch::get(to.to_string()))?;
+    /// Lets a customer's Worker open a raw TCP connection to `host:port` and send an HTTP request over it.
+    pub async fn connect(&self, customer: &str, to: &str) -> Result<Outcome> {
+        let fetch = serde_json::to_string(&Fetch::get(to))?;
         let request = platform_request("GET", customer, "/connect").header("x-fetch", fetch);
         client::send_for_json(self.address()?, request.body(Body::empty())?).await
     }
@@ -219,7 +231,7 @@ fn platform_request(method: &str, customer: &str, path: &str) -> hyper::http::re
     Request::builder().method(method).uri(path).header("host", format!("{customer}.{PLATFORM_DOMAIN}"))
 }
 
-/// What the Worker is deployed with, it is tested with.
+/// What the Worker is deployed with, it is tested with, unless a test says otherwise.
 fn compatibility() -> Result<Compatibility> {
     #[derive(serde::Deserialize)]
     struct Wrangler {

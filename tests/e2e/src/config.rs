@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use crate::Customer;
-use crate::upstream::SCHEME_HEADER;
+use crate::upstream::{CF_HEADER, SCHEME_HEADER};
 
 /// The date of the dispatch Worker, which is the platform's own.
 const PLATFORM_DATE: &str = "2026-01-01";
@@ -49,7 +49,10 @@ const config :Workerd.Config = (
   services = [
     # Without this one, a Worker whose globalOutbound is forgotten would reach the internet.
     (name = "internet", network = (allow = [])),
-    (name = "upstream", external = (address = {upstream}, http = (style = host, forwardedProtoHeader = {scheme}))),
+    (name = "upstream", external = (
+      address = {upstream},
+      http = (style = host, forwardedProtoHeader = {scheme}, cfBlobHeader = {cf}),
+    )),
     (name = "dispatch", worker = .dispatch),
     (name = "outbound", worker = .outbound),
     {tenants}
@@ -85,6 +88,7 @@ const outbound :Workerd.Worker = (
 "#,
             upstream = quoted(&self.upstream.to_string()),
             scheme = quoted(SCHEME_HEADER),
+            cf = quoted(CF_HEADER),
             tenants = lines(tenants),
             platform = Self::SOCKETS[0],
             direct = Self::SOCKETS[1],
