@@ -74,6 +74,7 @@ impl Customer {
 pub struct ChainBuilder {
     outbounds: Vec<Outbound>,
     customers: Vec<Customer>,
+    compatibility_date: Option<String>,
 }
 
 impl ChainBuilder {
@@ -100,6 +101,13 @@ impl ChainBuilder {
         self
     }
 
+    /// Another compatibility date for the outbound Worker than `wrangler.toml` gives it.
+    #[must_use]
+    pub fn compatibility_date(mut self, date: &str) -> Self {
+        self.compatibility_date = Some(date.to_owned());
+        self
+    }
+
     /// Starts the upstream and workerd.
     pub async fn start(self) -> Result<Chain> {
         let upstream = Upstream::start().await?;
@@ -120,8 +128,12 @@ impl ChainBuilder {
                 copy(outbound.worker.folder().join(module), &modules)?;
             }
         }
+        let mut compatibility = compatibility()?;
+        if let Some(date) = self.compatibility_date {
+            compatibility.date = date;
+        }
         let config = Config {
-            compatibility: &compatibility()?,
+            compatibility: &compatibility,
             outbounds: &self.outbounds,
             customers: &self.customers,
             upstream: upstream.address(),
@@ -143,7 +155,8 @@ pub struct Chain {
 impl Chain {
     /// A chain around an outbound Worker.
     pub fn around(outbound: OutboundWorker) -> ChainBuilder {
-        ChainBuilder { outbounds: Vec::new(), customers: Vec::new() }.outbound(OUTBOUND, outbound)
+        let builder = ChainBuilder { outbounds: Vec::new(), customers: Vec::new(), compatibility_date: None };
+        builder.outbound(OUTBOUND, outbound)
     }
 
     /// A chain whose outbound Worker holds this policy.
@@ -185,9 +198,9 @@ impl Chain {
         client::send_for_json(self.address()?, request.body(Body::empty())?).await
     }
 
-    /// Lets a customer's Worker open a raw TCP connection and send an HTTP request over it.
-    pub async fn connect(&self, customer: &str, to: SocketAddr) -> Result<Outcome> {
-        let fetch = serde_json::to_string(&Fetch::get(to.to_string()))?;
+    /// Lets a customer's Worker open a raw TCP connection to `host:port` and send an HTTP request over it.
+    pub async fn connect(&self, customer: &str, to: &str) -> Result<Outcome> {
+        let fetch = serde_json::to_string(&Fetch::get(to))?;
         let request = platform_request("GET", customer, "/connect").header("x-fetch", fetch);
         client::send_for_json(self.address()?, request.body(Body::empty())?).await
     }
@@ -243,7 +256,7 @@ fn platform_request(method: &str, customer: &str, path: &str) -> hyper::http::re
     Request::builder().method(method).uri(path).header("host", format!("{customer}.{PLATFORM_DOMAIN}"))
 }
 
-/// What the Worker is deployed with, it is tested with.
+/// What the Worker is deployed with, it is tested with, unless a test says otherwise.
 fn compatibility() -> Result<Compatibility> {
     #[derive(serde::Deserialize)]
     struct Wrangler {

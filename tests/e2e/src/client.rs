@@ -6,7 +6,6 @@ use http_body_util::BodyExt;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
 
@@ -15,7 +14,7 @@ use tokio::net::TcpStream;
 pub struct Fetch {
     url: String,
     method: String,
-    headers: BTreeMap<String, String>,
+    headers: Vec<(String, String)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
     /// A body again, which the customer's Worker sends as octets: a text brings a `content-type` along.
@@ -41,7 +40,7 @@ impl Fetch {
         Self {
             url: url.into(),
             method: method.to_owned(),
-            headers: BTreeMap::new(),
+            headers: Vec::new(),
             body: None,
             octets: None,
             redirect: None,
@@ -60,10 +59,10 @@ impl Fetch {
         &self.url
     }
 
-    /// One more header.
+    /// One more header; one of a name that is there already is added to it, as the runtime does it.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.headers.insert(name.to_owned(), value.into());
+        self.headers.push((name.to_owned(), value.into()));
         self
     }
 

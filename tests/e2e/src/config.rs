@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use crate::Customer;
 use crate::outbound::OutboundWorker;
-use crate::upstream::SCHEME_HEADER;
+use crate::upstream::{CF_HEADER, SCHEME_HEADER};
 
 /// The date of the dispatch Worker, which is the platform's own.
 const PLATFORM_DATE: &str = "2026-01-01";
@@ -66,7 +66,10 @@ const config :Workerd.Config = (
   services = [
     # Without this one, a Worker whose globalOutbound is forgotten would reach the internet.
     (name = "internet", network = (allow = [])),
-    (name = "upstream", external = (address = {upstream}, http = (style = host, forwardedProtoHeader = {scheme}))),
+    (name = "upstream", external = (
+      address = {upstream},
+      http = (style = host, forwardedProtoHeader = {scheme}, cfBlobHeader = {cf}),
+    )),
     (name = "dispatch", worker = .dispatch),
     {outbounds}
     {tenants}
@@ -88,6 +91,7 @@ const dispatch :Workerd.Worker = (
 "#,
             upstream = quoted(&self.upstream.to_string()),
             scheme = quoted(SCHEME_HEADER),
+            cf = quoted(CF_HEADER),
             outbounds = lines(outbounds),
             tenants = lines(tenants),
             platform = Self::SOCKETS[0],

@@ -4,11 +4,11 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 pub use tidegate_cli::keys::Algorithm;
-use tidegate_cli::keys::{KeyPair, public_keys};
+use tidegate_cli::keys::{Jwks, KeyPair};
 
 use crate::paths::repository;
 
@@ -43,11 +43,10 @@ impl VerifyingKeys {
         self
     }
 
-    /// Adds the public half of a private key, given as the Worker has it.
-    pub fn public_half(mut self, kid: &str, private_pem: &str) -> Result<Self> {
-        for key in public_keys(private_pem).map_err(|error| anyhow!("the key `{kid}` cannot be read: {error}"))? {
-            self.public.push(serde_json::to_value(key.named(Some(kid)))?);
-        }
+    /// Adds all keys of a set.
+    pub fn jwks(mut self, set: &Jwks) -> Result<Self> {
+        let set = serde_json::to_value(set)?;
+        self.public.extend(set["keys"].as_array().context("a JWKS without `keys`")?.iter().cloned());
         Ok(self)
     }
 

@@ -18,6 +18,9 @@ use tokio::task::JoinHandle;
 /// The header in which workerd says the scheme that the Worker fetched.
 pub(crate) const SCHEME_HEADER: &str = "x-harness-proto";
 
+/// The header in which workerd says what `cf` the request had.
+pub(crate) const CF_HEADER: &str = "x-harness-cf";
+
 /// As much of a body as is kept.
 const KEPT_BODY: usize = 64 * 1024;
 
@@ -32,6 +35,8 @@ pub struct Captured {
     pub host: String,
     /// Path and query as on the request line.
     pub path: String,
+    /// The `cf` that the outbound Worker sent it with, as JSON.
+    pub cf: Option<String>,
     /// All headers but the harness's own, in order, names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body's beginning.
@@ -207,10 +212,11 @@ fn head(parts: &Parts) -> Captured {
         scheme: one(SCHEME_HEADER),
         host: one("host"),
         path: parts.uri.to_string(),
+        cf: parts.headers.get(CF_HEADER).map(text),
         headers: parts
             .headers
             .iter()
-            .filter(|(name, _)| *name != SCHEME_HEADER)
+            .filter(|(name, _)| ![SCHEME_HEADER, CF_HEADER].contains(&name.as_str()))
             .map(|(name, value)| (name.to_string(), text(value)))
             .collect(),
         body: Vec::new(),

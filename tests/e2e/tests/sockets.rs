@@ -43,7 +43,7 @@ async fn an_upgrade_passes_where_a_rule_allows_it_and_is_refused_elsewhere() -> 
 #[tokio::test]
 async fn a_raw_tcp_connection_leads_nowhere_even_where_everything_is_allowed() -> Result<()> {
     let chain = Chain::with_policy("policy = 1\ndefault = \"allow\"")?.customer(Customer::new("acme")).start().await?;
-    let refused = chain.connect("acme", chain.upstream().address()).await?;
+    let refused = chain.connect("acme", &chain.upstream().address().to_string()).await?;
     assert!(refused.error.is_some(), "{refused:?}");
     assert!(chain.upstream().captured().is_empty(), "nothing may arrive");
     Ok(())

@@ -44,7 +44,7 @@ function stream({ url, method, headers }, body) {
 
 async function conversation({ url, headers, send }) {
   try {
-    const response = await fetch(url, { headers: { ...headers, upgrade: "websocket" } });
+    const response = await fetch(url, { headers: [...headers, ["upgrade", "websocket"]] });
     const socket = response.webSocket;
     if (!socket) return { status: response.status, headers: [...response.headers], body: await response.text() };
     socket.accept();

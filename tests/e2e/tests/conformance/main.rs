@@ -6,9 +6,10 @@
 
 mod tenant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value, json};
+use tidegate_cli::keys::{Jwks, public_keys};
 use tidegate_compiler::checked::{Algorithm, CheckedPolicy, Effect};
 use tidegate_differential::corpus::{self, Case, Question};
 use tidegate_differential::{Compiled, Identity, Request, Table, reference};
@@ -349,7 +350,11 @@ impl Asked<'_> {
         let secret = self.prepared.case.secret(&key.secret).context("the case lacks the key's secret")?;
         let keys = match key.alg {
             Algorithm::Hs256 => VerifyingKeys::default().shared(&key.kid, &secret),
-            Algorithm::EdDsa | Algorithm::Es256 => VerifyingKeys::default().public_half(&key.kid, &secret)?,
+            Algorithm::EdDsa | Algorithm::Es256 => {
+                let public =
+                    public_keys(&secret).map_err(|error| anyhow!("the secret of key `{}`: {error}", key.id))?;
+                VerifyingKeys::default().jwks(&Jwks::new(public.into_iter().map(|jwk| jwk.named(Some(&key.kid))))?)?
+            }
         };
         keys.verify(&[token])?.pop().context("the verifier answered nothing")
     }
