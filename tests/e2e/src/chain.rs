@@ -12,7 +12,7 @@ use hyper::{Request, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::client::{self, Fetch, Outcome};
+use crate::client::{self, Connection, Fetch, Outcome};
 use crate::config::{Compatibility, Config, Outbound};
 use crate::outbound::OutboundWorker;
 use crate::paths::repository;
@@ -186,6 +186,11 @@ impl Chain {
         client::send_for_json(self.address()?, request).await
     }
 
+    /// A connection to the platform that is used again and again.
+    pub async fn connection(&self) -> Result<Connection> {
+        Connection::open(self.address()?).await
+    }
+
     /// Lets a customer's Worker make one fetch through which both bodies are streamed. The answer comes with its head.
     pub async fn stream(&self, customer: &str, fetch: &Fetch, method: &str, body: Body) -> Result<Response<Incoming>> {
         let request = platform_request(method, customer, "/stream").header("x-fetch", serde_json::to_string(fetch)?);
@@ -213,8 +218,12 @@ impl Chain {
 
     /// The decision records that the outbound Worker has logged so far.
     pub fn decisions(&self) -> Vec<Value> {
-        let records = self.log().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-        records.filter(|record| record.get("event").is_some_and(|event| event == "decision")).collect()
+        decisions_among(&self.log())
+    }
+
+    /// The decision records since this was called last. The rest of the log is dropped: who runs for long keeps none.
+    pub fn take_decisions(&self) -> Vec<Value> {
+        decisions_among(&self.workerd.take_output())
     }
 
     /// The decision records, as soon as there are enough of them: a record may reach us a little after its answer.
@@ -240,10 +249,13 @@ impl Chain {
     /// The most memory that workerd ever held, in bytes (`VmHWM`, proc(5)).
     #[cfg(target_os = "linux")]
     pub fn peak_memory(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.workerd.pid()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM for workerd")?;
-        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().context("VmHWM is no number")?;
-        Ok(kilobytes * 1024)
+        self.workerd.status("VmHWM")
+    }
+
+    /// The memory that workerd holds, in bytes (`VmRSS`, proc(5)).
+    #[cfg(target_os = "linux")]
+    pub fn memory(&self) -> Result<u64> {
+        self.workerd.status("VmRSS")
     }
 
     /// The process id of workerd.
@@ -252,7 +264,12 @@ impl Chain {
     }
 }
 
-fn platform_request(method: &str, customer: &str, path: &str) -> hyper::http::request::Builder {
+fn decisions_among(log: &[String]) -> Vec<Value> {
+    let records = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    records.filter(|record| record.get("event").is_some_and(|event| event == "decision")).collect()
+}
+
+pub(crate) fn platform_request(method: &str, customer: &str, path: &str) -> hyper::http::request::Builder {
     Request::builder().method(method).uri(path).header("host", format!("{customer}.{PLATFORM_DOMAIN}"))
 }
 

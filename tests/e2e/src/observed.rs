@@ -9,7 +9,7 @@
 //! ```
 //!
 //! On the way it is held that they agree with each other: what was allowed arrived, what was refused did not, the refusal
-//! says what the record says. Headers that the runtime writes of its own accord are known by name ([`RUNTIME`]) and taken
+//! says what the record says. Headers that the runtime writes of its own accord are known by name (`is_the_runtimes`) and taken
 //! away; whatever else arrives is part of the answer, so that one header too many is a difference.
 //!
 //! Few things cannot be seen: which of the headers the rules set and which they remove, and the key's id in the policy.
@@ -28,9 +28,6 @@ use crate::{Captured, Outcome};
 /// The value of `set-cookie` in the upstream's answer: whoever wants to know whether it passes lets the upstream send it.
 pub const COOKIE: &str = "from=upstream";
 
-/// Headers that workerd writes by itself where nobody says otherwise.
-const RUNTIME: [&str; 3] = ["accept-encoding", "content-length", "host"];
-
 /// Headers that workerd writes for an upgrade.
 const HANDSHAKE: [&str; 4] = ["connection", "sec-websocket-extensions", "sec-websocket-key", "sec-websocket-version"];
 
@@ -41,8 +38,8 @@ const NO_CACHE: &str = "no-cache";
 /// What became of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Observed<'o> {
-    /// What the tenant saw.
-    pub outcome: &'o Outcome,
+    /// What the tenant saw, if it saw anything: its own `fetch` follows redirects, and it may have hung up.
+    pub outcome: Option<&'o Outcome>,
     /// The decision record.
     pub record: &'o Value,
     /// What arrived upstream.
@@ -65,6 +62,10 @@ impl Observed<'_> {
                 (None, Some(arrived.url()), Some(self.forwarded(arrived, expected, verify)?))
             }
             (Effect::Deny, None) => (self.refusal(expected)?, self.judged_url(expected)?, None),
+            // A tenant that hung up may have been faster than the request.
+            (Effect::Allow, None) if self.outcome.is_none() => {
+                (None, self.judged_url(expected)?, expected.forwarded.clone())
+            }
             (Effect::Allow, None) => bail!("it was allowed and did not arrive; the tenant saw {:?}", self.outcome),
             (Effect::Deny, Some(arrived)) => bail!("it was refused and arrived: {arrived:?}"),
         };
@@ -85,7 +86,8 @@ impl Observed<'_> {
 
     /// Holds the refusal to the record, and gives what it says to its reader.
     fn refusal(&self, expected: &Answer) -> Result<Option<String>> {
-        let (outcome, record) = (self.outcome, self.record);
+        let record = self.record;
+        let Some(outcome) = self.outcome else { return Ok(expected.detail.clone()) };
         ensure!(outcome.status == Some(403), "a refusal has the status 403: {outcome:?}");
         let headers = [
             ("content-type", &json!("application/problem+json")),
@@ -130,7 +132,8 @@ impl Observed<'_> {
         expected: &Answer,
         verify: &mut dyn FnMut(&str) -> Result<Token>,
     ) -> Result<Forwarded> {
-        ensure!(self.outcome.error.is_none(), "it arrived, and the tenant saw {:?}", self.outcome);
+        let thrown = self.outcome.and_then(|outcome| outcome.error.as_ref());
+        ensure!(thrown.is_none(), "it arrived, and the tenant saw {thrown:?}");
         let expected = expected.forwarded.as_ref().context("it arrived, and was not to")?;
         let mut headers: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in &arrived.headers {
@@ -151,9 +154,7 @@ impl Observed<'_> {
             headers.retain(|name, _| !unsaid.contains(&name.as_str()));
         }
         let no_store = if unsaid.is_empty() { expected.no_store } else { said };
-        for name in RUNTIME.iter().chain(HANDSHAKE.iter().filter(|_| upgrade)).filter(|name| !is_expected(name)) {
-            headers.remove(*name);
-        }
+        headers.retain(|name, value| is_expected(name) || !is_the_runtimes(name, value, arrived, upgrade));
         Ok(Forwarded {
             method: arrived.method.clone(),
             headers: headers.into_iter().collect(),
@@ -162,8 +163,21 @@ impl Observed<'_> {
             token,
             no_store,
             upgrade,
-            hides_cookies: self.outcome.header("set-cookie") != Some(COOKIE),
+            hides_cookies: self
+                .outcome
+                .map_or(expected.hides_cookies, |outcome| outcome.header("set-cookie") != Some(COOKIE)),
         })
+    }
+}
+
+/// Whether workerd writes this header by itself where nobody says otherwise.
+fn is_the_runtimes(name: &str, value: &str, arrived: &Captured, upgrade: bool) -> bool {
+    let has_body = arrived.length > 0 || !["GET", "HEAD"].contains(&arrived.method.as_str());
+    match name {
+        "accept-encoding" | "host" => true,
+        "content-length" => has_body && value == arrived.length.to_string(),
+        "transfer-encoding" => has_body && value == "chunked",
+        _ => upgrade && HANDSHAKE.contains(&name),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::body::Body;
@@ -41,6 +42,8 @@ pub struct Captured {
     pub headers: Vec<(String, String)>,
     /// The body's beginning.
     pub body: Vec<u8>,
+    /// The body's length in bytes.
+    pub length: u64,
 }
 
 impl Captured {
@@ -61,12 +64,13 @@ impl Captured {
 pub struct Reply {
     response: Response<Body>,
     after: Option<Arc<tokio::sync::Barrier>>,
+    delay: Duration,
 }
 
 impl Reply {
     /// 200 with a text.
     pub fn text(body: impl Into<Body>) -> Self {
-        Self { response: Response::new(body.into()), after: None }
+        Self { response: Response::new(body.into()), after: None, delay: Duration::ZERO }
     }
 
     /// A redirect, to a `Location` that is sent as it is given.
@@ -87,6 +91,13 @@ impl Reply {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.response.headers_mut().append(header::HeaderName::from_static(name), value);
         }
+        self
+    }
+
+    /// The answer comes so much later.
+    #[must_use]
+    pub fn delayed(mut self, delay: Duration) -> Self {
+        self.delay = delay;
         self
     }
 
@@ -176,6 +187,7 @@ async fn arrive(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     {
         if let Some(data) = frame.data_ref() {
             shared.received.fetch_add(data.len() as u64, Ordering::SeqCst);
+            captured.length += data.len() as u64;
             let room = KEPT_BODY.saturating_sub(captured.body.len());
             captured.body.extend_from_slice(&data[..data.len().min(room)]);
         }
@@ -189,6 +201,7 @@ async fn arrive(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     if let Some(barrier) = reply.after {
         barrier.wait().await;
     }
+    tokio::time::sleep(reply.delay).await;
     match upgrade {
         // To an upgrade the answer is a socket, with what else the answer's head says.
         Some(upgrade) => {
@@ -220,6 +233,7 @@ fn head(parts: &Parts) -> Captured {
             .map(|(name, value)| (name.to_string(), text(value)))
             .collect(),
         body: Vec::new(),
+        length: 0,
     }
 }
 

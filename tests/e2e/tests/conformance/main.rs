@@ -313,7 +313,7 @@ impl Asked<'_> {
     fn check(&self, record: &Value) -> Result<()> {
         ensure!(self.arrived.len() <= 1, "more than one request arrived: {:?}", self.arrived);
         self.check_asker(record)?;
-        let observed = Observed { outcome: &self.outcome, record, arrived: self.arrived.first() };
+        let observed = Observed { outcome: Some(&self.outcome), record, arrived: self.arrived.first() };
         let answer = observed.answer(&self.expected, &mut |token| self.verify(token))?;
         ensure!(
             answer == self.expected,
