@@ -9,9 +9,9 @@ use crate::logic::Truth;
 use crate::obligations::Obligations;
 use crate::request::list;
 
-/// Dropped always: framing and hop-by-hop headers (RFC 9110 §7.6.1), and those that are the platform's own.
-const ALWAYS: [&str; 8] =
-    ["host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "content-length", "cdn-loop"];
+/// Dropped always: framing and hop-by-hop headers (RFC 9110 §7.6.1, §10.1.1), and those that are the platform's own.
+const ALWAYS: [&str; 9] =
+    ["host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "content-length", "expect", "cdn-loop"];
 const ALWAYS_PREFIXES: [&str; 2] = ["cf-", "tidegate-"];
 
 /// Dropped unless a rule keeps them: they speak of where a request comes from, or turn it into another.

@@ -252,8 +252,7 @@ impl Chain {
         self.workerd.status("VmHWM")
     }
 
-    /// The memory that workerd holds, in bytes (`VmRSS`, proc(5)).
-    #[cfg(target_os = "linux")]
+    /// The memory that workerd holds, in bytes (`VmRSS`, proc(5)). Only Linux says it.
     pub fn memory(&self) -> Result<u64> {
         self.workerd.status("VmRSS")
     }

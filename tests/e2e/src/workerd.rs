@@ -71,10 +71,10 @@ impl Workerd {
         self.child.id()
     }
 
-    /// A figure of the process's status in bytes (proc(5)).
-    #[cfg(target_os = "linux")]
+    /// A figure of the process's status in bytes (proc(5)). Only Linux has it.
     pub(crate) fn status(&self, name: &str) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let file = format!("/proc/{}/status", self.pid());
+        let status = std::fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let kilobytes = line.with_context(|| format!("no {name} for workerd"))?.trim().trim_end_matches(" kB");
         Ok(kilobytes.parse::<u64>().with_context(|| format!("{name} is no number"))? * 1024)

@@ -117,6 +117,7 @@ mod tests {
 
     #[test]
     fn an_axis_ends_at_a_round_number() {
-        assert_eq!([0.7, 1.0, 3.0, 41.0, 790.0, 801.0].map(round_up), [0.8, 1.0, 4.0, 80.0, 800.0, 1000.0]);
+        let ends = [0.7, 1.0, 3.0, 41.0, 790.0, 801.0].map(|most| format!("{:.1}", round_up(most)));
+        assert_eq!(ends, ["0.8", "1.0", "4.0", "80.0", "800.0", "1000.0"]);
     }
 }
