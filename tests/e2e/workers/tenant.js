@@ -21,9 +21,12 @@ export default {
   },
 };
 
-async function outcome({ url, method, headers, body, redirect, cf }) {
+async function outcome({ url, method, headers, body, octets, redirect, cf }) {
   try {
+    if (octets !== undefined) body = new TextEncoder().encode(octets);
     const response = await fetch(url, { method, headers, body, redirect, cf });
+    response.webSocket?.accept();
+    response.webSocket?.close();
     return {
       status: response.status,
       headers: [...response.headers],
