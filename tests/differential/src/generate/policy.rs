@@ -7,8 +7,8 @@ use toml::{Table, Value};
 use super::choices::Choices;
 use super::rule;
 use super::words::{
-    CLAIMS, CUSTOMER_GLOBS, CUSTOMER_TEMPLATES, CUSTOMERS, HEADERS, LIST_NAMES, ODD_SECRETS, PLAIN_TEMPLATES,
-    SECRET_TEMPLATES, SECRETS, TAGS, TENANT_DOMAINS, VARS,
+    CLAIMS, CUSTOMER_GLOBS, CUSTOMER_TEMPLATES, CUSTOMERS, HEADERS, LIST_NAMES, ODD_SECRETS, OWN_HOSTS,
+    PLAIN_TEMPLATES, SECRET_TEMPLATES, SECRETS, TAGS, TENANT_DOMAINS, VARS,
 };
 use crate::text::PolicyText;
 
@@ -27,6 +27,8 @@ pub(super) struct Scope {
     /// Tags that some request can have.
     pub(super) tags: Vec<&'static str>,
     pub(super) lists: Vec<String>,
+    /// Hosts that many rules name, so that they meet.
+    pub(super) hosts: Vec<&'static str>,
     /// Headers that rules set, with the one template that all of them take: two would contradict each other where rules
     /// meet, and they meet all the time.
     pub(super) set: Vec<(&'static [&'static str], &'static str)>,
@@ -90,7 +92,7 @@ pub(super) fn policy(choices: &mut Choices<'_>) -> PolicyText {
     }
 
     let mut keys = Vec::new();
-    for number in 0..choices.below(3) {
+    for number in 0..choices.one(&[0, 1, 1, 2]) {
         let id = format!("k{number}");
         let alg = choices.one(&["ES256", "HS256", "EdDSA"]);
         let mut key = table([
@@ -109,6 +111,7 @@ pub(super) fn policy(choices: &mut Choices<'_>) -> PolicyText {
         has_identity,
         tags,
         lists: list_ids,
+        hosts: choices.some(OWN_HOSTS, 3),
         set: Vec::new(),
         left: Vec::new(),
         jwt: jwt(&keys, has_identity, choices),
