@@ -187,7 +187,7 @@ fn customers(choices: &mut Choices<'_>) -> Vec<(&'static str, Vec<&'static str>,
 /// A list's lines: entries, and what else its format has.
 fn list_lines(format: &str, skips: bool, choices: &mut Choices<'_>) -> Vec<String> {
     let mut lines = Vec::new();
-    for _ in 0..1 + choices.below(5) {
+    for _ in 0..=choices.below(5) {
         let name = choices.one(LIST_NAMES);
         let (address, boilerplate) = match format {
             "hosts" => (choices.one(&["0.0.0.0 ", "::1\t", "127.0.0.1  "]), "127.0.0.1 localhost"),
