@@ -156,7 +156,7 @@ fn obligations(rule: &mut Table, is_report: bool, scope: &Scope, choices: &mut C
     if let Some(jwt) = scope.jwt.as_ref().filter(|_| may_credential && choices.percent(75)) {
         let mut jwt = jwt.clone();
         // Another token than the other rules': an error, but where something keeps them apart.
-        if choices.percent(5) {
+        if choices.percent(5) && !scope.is_large {
             jwt.insert("ttl".into(), "61s".into());
         }
         rule.insert("jwt".into(), Value::Table(jwt));
@@ -165,7 +165,7 @@ fn obligations(rule: &mut Table, is_report: bool, scope: &Scope, choices: &mut C
     let mut set = Table::new();
     if some {
         for (spellings, usual) in choices.some(&scope.set, 3) {
-            let odd = choices.percent(if is_report { 50 } else { 4 });
+            let odd = choices.percent(if is_report { 50 } else { 4 }) && (is_report || !scope.is_large);
             let template = if odd { template(scope.has_identity, choices) } else { usual };
             if template.contains("{secret.") && !may_credential {
                 continue;
