@@ -4,6 +4,7 @@ mod coverage;
 mod demo;
 mod process;
 mod sabotage;
+mod soak;
 mod test;
 mod tools;
 mod worker;
@@ -20,6 +21,8 @@ usage: cargo xtask <chore>
   demo [--keep]   show the whole path on this machine: policy, Worker, two customers, an upstream
                   --keep leaves it running until Ctrl-C
   sabotage [BUG]  seed the bugs in tests/sabotage one at a time in a copy of the tree: each must turn the tests red
+  soak [OPTION]…  mixed traffic at saturation, every answer checked against the reference, memory watched
+                  --minutes N (1), --out FILE (build/soak.svg)
   test            run every test: native, Wasm in workerd, end to end, wrangler's dry run
   tools           install what the others need: npm packages, worker-build, wasm-bindgen
   worker          build the outbound Worker without a policy into build/worker
@@ -47,6 +50,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["demo"] => demo::run(false),
         ["demo", "--keep"] => demo::run(true),
         ["sabotage", bugs @ ..] => sabotage::run(bugs),
+        ["soak", options @ ..] => soak::run(options),
         ["test"] => test::run(),
         ["tools"] => tools::ensure().map(drop),
         ["worker"] => worker::build(&tools::ensure()?),
