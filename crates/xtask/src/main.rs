@@ -5,6 +5,7 @@ mod demo;
 mod differential;
 mod process;
 mod sabotage;
+mod soak;
 mod test;
 mod tools;
 mod worker;
@@ -23,6 +24,8 @@ usage: cargo xtask <chore>
   differential [--policies N] [--requests-per-policy M] [--seed S] [--jobs J]
                   put M generated requests to each of N generated policies, on the reference interpreter and the table
   sabotage [BUG]  seed the bugs in tests/sabotage one at a time in a copy of the tree: each must turn the tests red
+  soak [OPTION]…  mixed traffic at saturation, every answer checked against the reference, memory watched
+                  --minutes N (1), --out FILE (build/soak.svg)
   test            run every test: native, Wasm in workerd, end to end, wrangler's dry run
   tools           install what the others need: npm packages, worker-build, wasm-bindgen
   worker          build the outbound Worker without a policy into build/worker
@@ -51,6 +54,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["demo", "--keep"] => demo::run(true),
         ["differential", arguments @ ..] => differential::compare(arguments),
         ["sabotage", bugs @ ..] => sabotage::run(bugs),
+        ["soak", options @ ..] => soak::run(options),
         ["test"] => test::run(),
         ["tools"] => tools::ensure().map(drop),
         ["worker"] => worker::build(&tools::ensure()?),
