@@ -34,7 +34,7 @@ struct Lines(String);
 
 impl Lines {
     fn value(&mut self, key: &str, value: &Value) {
-        self.0.push_str(&format!("{} = {value}\n", key_text(key)));
+        self.0.extend([&key_text(key), " = ", &value.to_string(), "\n"]);
     }
 
     fn string(&mut self, key: &str, text: &str) {
@@ -58,7 +58,7 @@ impl Lines {
     fn block(&mut self, key: &str, text: &str) {
         let stands = !text.contains("'''") && !text.contains(|c: char| c.is_control() && c != '\n' && c != '\t');
         if stands {
-            self.0.push_str(&format!("{key} = '''\n{text}'''\n"));
+            self.0.extend([key, " = '''\n", text, "'''\n"]);
         } else {
             self.string(key, text);
         }
@@ -120,7 +120,7 @@ impl Lines {
     fn comment(&mut self, engine: &str, answer: Option<&Answer>, other: Option<&Answer>) {
         let theirs = said(other);
         for part in said(answer).iter().filter(|part| !theirs.contains(part)) {
-            self.0.push_str(&format!("# {engine}: {part}\n"));
+            self.0.extend(["# ", engine, ": ", part, "\n"]);
         }
     }
 }

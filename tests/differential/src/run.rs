@@ -85,14 +85,12 @@ fn work(settings: Settings, next: &AtomicU64, stop: &AtomicBool) -> Result<Tally
         tally.policies.insert(table.digest().to_owned());
         for sketch in sketches.take(settings.requests_per_policy) {
             let request = sketch.request(&hints);
-            match compare(&compiled, &mut table, &request, &|name| policy.secret(name)) {
-                Ok(answer) => tally.count(&answer),
-                Err(_) => {
-                    stop.store(true, Ordering::Relaxed);
-                    tally.differences.push(smallest_case(&policy, &request)?);
-                    return Ok(tally);
-                }
-            }
+            let Ok(answer) = compare(&compiled, &mut table, &request, &|name| policy.secret(name)) else {
+                stop.store(true, Ordering::Relaxed);
+                tally.differences.push(smallest_case(&policy, &request)?);
+                return Ok(tally);
+            };
+            tally.count(&answer);
         }
     }
     Ok(tally)

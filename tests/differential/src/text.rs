@@ -200,7 +200,7 @@ fn layout(file: &Table) -> String {
             }
             Value::Table(tables) => {
                 for (name, table) in tables {
-                    text.push_str(&format!("\n[{section}.{}]\n", key_text(name)));
+                    text.extend(["\n[", section, ".", &key_text(name), "]\n"]);
                     lines(&mut text, table.as_table().into_iter().flatten());
                 }
             }
@@ -212,7 +212,7 @@ fn layout(file: &Table) -> String {
 
 fn lines<'v>(text: &mut String, pairs: impl Iterator<Item = (&'v String, &'v Value)>) {
     for (key, value) in pairs {
-        text.push_str(&format!("{} = {value}\n", key_text(key)));
+        text.extend([&key_text(key), " = ", &value.to_string(), "\n"]);
     }
 }
 

@@ -84,11 +84,12 @@ fn condition(place: Place, scope: &Scope, choices: &mut Choices<'_>) -> Table {
             name("domains", strings(&choices.some(OWN_DOMAINS, 2)));
         }
         if !domains || choices.percent(40) {
-            name("hosts", strings(&choices.some(OWN_HOSTS, 3)));
+            let hosts = if choices.percent(60) { &scope.hosts } else { OWN_HOSTS };
+            name("hosts", strings(&choices.some(hosts, 3)));
         }
     } else {
         if choices.percent(often(70, 60, 25)) {
-            let hosts = choices.one(&[OWN_HOSTS, OWN_HOSTS, OWN_HOSTS, OTHER_HOSTS, SPECIAL_HOSTS]);
+            let hosts = choices.one(&[&scope.hosts, &scope.hosts, OWN_HOSTS, OTHER_HOSTS, SPECIAL_HOSTS]);
             let mut hosts = choices.some(hosts, 3);
             if choices.percent(15) {
                 hosts.extend(choices.some(SPECIAL_HOSTS, 2));
@@ -152,10 +153,10 @@ fn obligations(rule: &mut Table, is_report: bool, scope: &Scope, choices: &mut C
         _ => (true, choices.percent(50)),
     };
     let mut credential = false;
-    if let Some(jwt) = scope.jwt.as_ref().filter(|_| may_credential && choices.percent(60)) {
+    if let Some(jwt) = scope.jwt.as_ref().filter(|_| may_credential && choices.percent(75)) {
         let mut jwt = jwt.clone();
         // Another token than the other rules': an error, but where something keeps them apart.
-        if choices.percent(5) {
+        if choices.percent(5) && !scope.is_large {
             jwt.insert("ttl".into(), "61s".into());
         }
         rule.insert("jwt".into(), Value::Table(jwt));
@@ -164,7 +165,7 @@ fn obligations(rule: &mut Table, is_report: bool, scope: &Scope, choices: &mut C
     let mut set = Table::new();
     if some {
         for (spellings, usual) in choices.some(&scope.set, 3) {
-            let odd = choices.percent(if is_report { 50 } else { 4 });
+            let odd = choices.percent(if is_report { 50 } else { 4 }) && (is_report || !scope.is_large);
             let template = if odd { template(scope.has_identity, choices) } else { usual };
             if template.contains("{secret.") && !may_credential {
                 continue;
