@@ -8,7 +8,7 @@ use crate::Token;
 use crate::identity::Tenant;
 use crate::request::{CanonicalRequest, trim};
 
-/// Names and values that are rendered for one request, in bytes.
+/// What is rendered for one request, in bytes: headers' values, and the names and values of claims.
 const MAX_RENDERED: usize = 128 * 1024;
 
 /// The obligations of all rules that allow a request, rendered.
@@ -32,7 +32,7 @@ pub(crate) struct Renderer<'r> {
     pub(crate) request: &'r CanonicalRequest,
     pub(crate) tenant: &'r Tenant<'r>,
     pub(crate) secret: &'r dyn Fn(&str) -> Option<String>,
-    /// Bytes of names and values so far.
+    /// Bytes so far.
     rendered: usize,
 }
 
@@ -67,7 +67,7 @@ impl<'r> Renderer<'r> {
                 continue;
             }
             let value = self.text(template).filter(|value| is_header_value(value))?;
-            self.count(name, &value)?;
+            self.count(&value)?;
             all.attaches_credential |= template.uses_secret();
             all.set.insert(name.clone(), value);
         }
@@ -88,7 +88,8 @@ impl<'r> Renderer<'r> {
         let mut claims = BTreeMap::new();
         for (name, template) in &jwt.claims {
             let value = self.text(template).filter(|value| is_one_line(value))?;
-            self.count(name, &value)?;
+            self.count(name)?;
+            self.count(&value)?;
             claims.insert(name.clone(), value);
         }
         claims.insert("sub".to_owned(), customer.clone());
@@ -122,8 +123,8 @@ impl<'r> Renderer<'r> {
     }
 
     /// `None` when it becomes too much.
-    fn count(&mut self, name: &str, value: &str) -> Option<()> {
-        self.rendered += name.len() + value.len();
+    fn count(&mut self, text: &str) -> Option<()> {
+        self.rendered += text.len();
         (self.rendered <= MAX_RENDERED).then_some(())
     }
 }

@@ -28,7 +28,7 @@ impl<'t> Table<'t> {
         Ok(Self { scratch: policy.scratch(), policy })
     }
 
-    /// The policy's id in logs and decisions.
+    /// The policy's name in logs and decisions.
     pub fn digest(&self) -> &str {
         self.policy.digest()
     }
