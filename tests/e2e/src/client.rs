@@ -147,14 +147,17 @@ impl Outcome {
 }
 
 /// A connection that is kept open: a thousand requests a second would otherwise use up the ports of this machine.
-pub struct Connection(SendRequest<Body>);
+pub struct Connection {
+    to: SocketAddr,
+    sender: SendRequest<Body>,
+}
 
 impl Connection {
     pub(crate) async fn open(to: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(to).await.with_context(|| format!("cannot connect to {to}"))?;
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        Ok(Self(sender))
+        Ok(Self { to, sender })
     }
 
     /// Lets a customer's Worker make several fetches at once.
@@ -164,8 +167,11 @@ impl Connection {
     }
 
     async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>> {
-        self.0.ready().await.context("the platform hung up")?;
-        self.0.send_request(request).await.context("the platform did not answer")
+        if self.sender.ready().await.is_err() {
+            // workerd closes what was idle for long.
+            *self = Self::open(self.to).await?;
+        }
+        self.sender.send_request(request).await.context("the platform did not answer")
     }
 }
 

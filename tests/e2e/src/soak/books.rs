@@ -24,9 +24,36 @@ const RECORD: Duration = Duration::from_secs(30);
 /// As many faults as are kept in words.
 const KEPT: usize = 20;
 
+/// What the reference says.
+pub(crate) struct Oracle {
+    policy: Compiled,
+    secrets: HashMap<&'static str, String>,
+}
+
+impl Oracle {
+    pub(crate) fn new(policy: Compiled, secrets: HashMap<&'static str, String>) -> Self {
+        Self { policy, secrets }
+    }
+
+    /// The answers to the hops of an errand, as far as they come to be judged.
+    pub(crate) fn answers(&self, errand: &Errand) -> Vec<Answer> {
+        let secret = |name: &str| self.secrets.get(name).cloned();
+        let mut answers = Vec::new();
+        for hop in &errand.hops {
+            answers.push(reference(&self.policy, hop, &secret));
+            if answers.last().is_some_and(|answer| answer.effect == Effect::Deny) {
+                break;
+            }
+        }
+        answers
+    }
+}
+
 /// An errand that is over.
 pub(crate) struct Finished {
     pub(crate) errand: Errand,
+    /// What the reference says to its hops.
+    pub(crate) expected: Vec<Answer>,
     /// What the tenant saw; nothing if it hung up.
     pub(crate) outcome: Option<Outcome>,
     /// Of a stream, the bytes that came back.
@@ -35,8 +62,6 @@ pub(crate) struct Finished {
 }
 
 pub(crate) struct Books {
-    policy: Compiled,
-    secrets: HashMap<&'static str, String>,
     keys: VerifyingKeys,
     /// What arrived and what was recorded, by the number of the errand.
     arrived: HashMap<u64, Vec<Captured>>,
@@ -67,11 +92,19 @@ pub(crate) struct Tally {
     pub(crate) faults: Vec<String>,
 }
 
+impl Tally {
+    /// Counts a fault.
+    pub(crate) fn wrong(&mut self, fault: &str) {
+        self.wrong += 1;
+        if self.faults.len() < KEPT {
+            self.faults.push(fault.to_owned());
+        }
+    }
+}
+
 impl Books {
-    pub(crate) fn new(policy: Compiled, secrets: HashMap<&'static str, String>, keys: VerifyingKeys) -> Self {
+    pub(crate) fn new(keys: VerifyingKeys) -> Self {
         Self {
-            policy,
-            secrets,
             keys,
             arrived: HashMap::new(),
             records: HashMap::new(),
@@ -101,7 +134,7 @@ impl Books {
         for arrived in chain.upstream().take() {
             match number_of(&arrived.path) {
                 Some(number) => self.arrived.entry(number).or_default().push(arrived),
-                None => self.wrong(&format!("nobody asked this: {arrived:?}")),
+                None => self.tally.wrong(&format!("nobody asked this: {arrived:?}")),
             }
         }
         for record in chain.take_decisions() {
@@ -120,7 +153,7 @@ impl Books {
         match self.check(&finished) {
             Ok(true) => {}
             Ok(false) => return Some(finished),
-            Err(error) => self.wrong(&format!("{:?}: {error:#}", finished.errand)),
+            Err(error) => self.tally.wrong(&format!("{:?}: {error:#}", finished.errand)),
         }
         self.arrived.remove(&finished.errand.number);
         self.records.remove(&finished.errand.number);
@@ -139,32 +172,24 @@ impl Books {
             self.settled(finished);
         }
         for arrived in std::mem::take(&mut self.arrived).values().flatten() {
-            self.wrong(&format!("nobody asked this: {arrived:?}"));
+            self.tally.wrong(&format!("nobody asked this: {arrived:?}"));
         }
         for record in std::mem::take(&mut self.records).values().flatten().chain(self.unreadable.clone().values()) {
-            self.wrong(&format!("nobody asked this: {record}"));
+            self.tally.wrong(&format!("nobody asked this: {record}"));
         }
         self.tally.tokens = self.tokens.len();
         self.tally
     }
 
-    fn wrong(&mut self, fault: &str) {
-        self.tally.wrong += 1;
-        if self.tally.faults.len() < KEPT {
-            self.tally.faults.push(fault.to_owned());
-        }
-    }
-
     /// Holds an errand to the reference; `false` if it is too early.
     fn check(&mut self, finished: &Finished) -> Result<bool> {
-        let Finished { errand, outcome, at, .. } = finished;
+        let Finished { errand, expected, outcome, at, .. } = finished;
         let decision = outcome.as_ref().and_then(|outcome| outcome.header("tidegate-decision"));
         if let Some(record) = decision.and_then(|decision| self.unreadable.remove(decision)) {
             self.records.entry(errand.number).or_default().push(record);
         }
-        let expected = self.expected(errand);
-        let records = self.records.get(&errand.number).cloned().unwrap_or_default();
-        let mut arrived = self.arrived.get(&errand.number).cloned().unwrap_or_default();
+        let records = self.records.get(&errand.number).map_or(&[][..], Vec::as_slice);
+        let arrived = self.arrived.entry(errand.number).or_default();
         if errand.kind == Kind::Broken {
             // Where no answer comes workerd asks again, for the same.
             arrived.dedup();
@@ -177,7 +202,7 @@ impl Books {
         let let_out = expected.iter().filter(|answer| answer.effect == Effect::Allow).count();
         ensure!(records.len() <= expected.len(), "more was judged than was asked: {records:?}");
         ensure!(arrived.len() == let_out || (hung_up && arrived.len() < let_out), "{arrived:?} arrived of {let_out}");
-        for (hop, (record, expected)) in records.iter().zip(&expected).enumerate() {
+        for (hop, (record, expected)) in records.iter().zip(expected).enumerate() {
             // What is refused is the last, so arrivals and hops have the same place.
             let is_last = hop + 1 == errand.hops.len() || expected.effect == Effect::Deny;
             let broke_off = errand.kind == Kind::Broken && expected.effect == Effect::Allow;
@@ -194,19 +219,6 @@ impl Books {
             check_let_out(finished, arrived)?;
         }
         Ok(true)
-    }
-
-    /// What the reference says to each hop that comes to be judged.
-    fn expected(&self, errand: &Errand) -> Vec<Answer> {
-        let secret = |name: &str| self.secrets.get(name).cloned();
-        let mut answers = Vec::new();
-        for hop in &errand.hops {
-            answers.push(reference(&self.policy, hop, &secret));
-            if answers.last().is_some_and(|answer| answer.effect == Effect::Deny) {
-                break;
-            }
-        }
-        answers
     }
 }
 

@@ -23,7 +23,7 @@ use http_body_util::BodyExt;
 use tidegate_e2e::{Chain, Connection, Outcome, repository};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::books::{Books, Finished, Tally};
+use crate::books::{Books, Finished, Oracle, Tally};
 use crate::memory::{Line, Sample};
 use crate::platform::{MESSAGE, long_body};
 use crate::traffic::{Errand, Kind};
@@ -76,16 +76,24 @@ impl Arguments {
 /// What all share.
 struct Soak {
     chain: Chain,
+    oracle: Oracle,
     next: AtomicU64,
     judged: AtomicU64,
     is_over: AtomicBool,
 }
 
+impl Soak {
+    fn over(&self, errand: Errand, outcome: Option<Outcome>, streamed: u64) -> Finished {
+        let expected = self.oracle.answers(&errand);
+        Finished { errand, expected, outcome, streamed, at: Instant::now() }
+    }
+}
+
 async fn run() -> Result<()> {
     let Arguments { duration, out } = Arguments::read()?;
-    let (chain, books) = platform::start().await?;
+    let (chain, oracle, books) = platform::start().await?;
     eprintln!("soak: workerd (process {}) for {:.1} minutes, seed {SEED}", chain.pid(), duration.as_secs_f64() / 60.0);
-    let soak = Arc::new(Soak { chain, next: 1.into(), judged: 0.into(), is_over: false.into() });
+    let soak = Arc::new(Soak { chain, oracle, next: 1.into(), judged: 0.into(), is_over: false.into() });
     let (finished, to_settle) = unbounded_channel();
     let clients: Vec<_> =
         (0..CLIENTS).map(|client| tokio::spawn(client_of(Arc::clone(&soak), client, finished.clone()))).collect();
@@ -93,10 +101,14 @@ async fn run() -> Result<()> {
     let settled = tokio::spawn(settle(Arc::clone(&soak), books, to_settle));
     let samples = sample(&soak, duration).await?;
     soak.is_over.store(true, Ordering::SeqCst);
+    let mut failed = Vec::new();
     for client in clients {
-        client.await??;
+        failed.extend(client.await?.err());
     }
-    let tally = settled.await?;
+    let mut tally = settled.await?;
+    for error in failed {
+        tally.wrong(&format!("a client gave up: {error:#}"));
+    }
     report(&samples, &tally, &out)
 }
 
@@ -151,11 +163,11 @@ async fn client_of(soak: Arc<Soak>, client: u64, finished: UnboundedSender<Finis
         };
         let over = if kind == Kind::Fetch {
             let first = soak.next.fetch_add(BATCH, Ordering::SeqCst);
-            fetch(&mut connection, traffic::batch(first..first + BATCH, &mut random)).await?
+            fetch(&soak, &mut connection, traffic::batch(first..first + BATCH, &mut random)).await?
         } else {
             let errand = traffic::errand(soak.next.fetch_add(1, Ordering::SeqCst), kind, &mut random);
             let patience = Duration::from_millis(random.u64(1..60));
-            vec![go(&soak.chain, errand, patience).await?]
+            vec![go(&soak, errand, patience).await?]
         };
         for errand in over {
             let _ = finished.send(errand);
@@ -165,24 +177,24 @@ async fn client_of(soak: Arc<Soak>, client: u64, finished: UnboundedSender<Finis
 }
 
 /// Several fetches at once.
-async fn fetch(connection: &mut Connection, errands: Vec<Errand>) -> Result<Vec<Finished>> {
+async fn fetch(soak: &Soak, connection: &mut Connection, errands: Vec<Errand>) -> Result<Vec<Finished>> {
     let tenant = errands.first().context("no errands")?.tenant;
     let fetches: Vec<_> = errands.iter().map(Errand::fetch).collect();
     let outcomes = connection.fetch_all(tenant, &fetches).await?;
-    Ok(errands.into_iter().zip(outcomes).map(|(errand, outcome)| over(errand, Some(outcome), 0)).collect())
+    Ok(errands.into_iter().zip(outcomes).map(|(errand, outcome)| soak.over(errand, Some(outcome), 0)).collect())
 }
 
 /// An errand that takes a connection of its own.
-async fn go(chain: &Chain, errand: Errand, patience: Duration) -> Result<Finished> {
-    let (tenant, fetch) = (errand.tenant, errand.fetch());
+async fn go(soak: &Soak, errand: Errand, patience: Duration) -> Result<Finished> {
+    let (chain, tenant, fetch) = (&soak.chain, errand.tenant, errand.fetch());
     match errand.kind {
         Kind::HangUp => {
             let _ = tokio::time::timeout(patience, chain.stream(tenant, &fetch, "GET", Body::empty())).await;
-            Ok(over(errand, None, 0))
+            Ok(soak.over(errand, None, 0))
         }
         Kind::Socket => {
             let outcome = chain.converse(tenant, &fetch.send(MESSAGE)).await?;
-            Ok(over(errand, Some(outcome), 0))
+            Ok(soak.over(errand, Some(outcome), 0))
         }
         _ => {
             let answer = chain.stream(tenant, &fetch, "POST", long_body()).await?;
@@ -198,13 +210,9 @@ async fn go(chain: &Chain, errand: Errand, patience: Duration) -> Result<Finishe
                 url: String::new(),
                 error: None,
             };
-            Ok(over(errand, Some(outcome), body.len() as u64))
+            Ok(soak.over(errand, Some(outcome), body.len() as u64))
         }
     }
-}
-
-fn over(errand: Errand, outcome: Option<Outcome>, streamed: u64) -> Finished {
-    Finished { errand, outcome, streamed, at: Instant::now() }
 }
 
 /// Says what it came to, and draws it.

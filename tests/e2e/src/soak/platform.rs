@@ -12,7 +12,7 @@ use tidegate_e2e::jwt::{Algorithm, SigningKey, VerifyingKeys};
 use tidegate_e2e::observed::COOKIE;
 use tidegate_e2e::{Captured, Chain, OutboundWorker, Reply};
 
-use crate::books::Books;
+use crate::books::{Books, Oracle};
 use crate::traffic::{DESTINATIONS, customers, number_of, numbered};
 
 const POLICY: &str = include_str!("policy.toml");
@@ -34,8 +34,8 @@ const THINKS: Duration = Duration::from_millis(150);
 /// How long it takes to break off in the middle: what it said until then has left.
 const BREAKS_OFF: Duration = Duration::from_millis(20);
 
-/// Starts the chain, and opens the books that know its policy and keys.
-pub(crate) async fn start() -> Result<(Chain, Books)> {
+/// Starts the chain; with it come who knows its policy, and the books that know its keys.
+pub(crate) async fn start() -> Result<(Chain, Oracle, Books)> {
     let list = (0..2000).map(|number| format!("bad-{number}.example")).collect::<Vec<_>>().join("\n");
     let policy = Compiled::new(POLICY, &BTreeMap::from([("lists/malware.txt".to_owned(), list)]))?;
     let billing = SigningKey::new(Algorithm::Es256, "billing-1")?;
@@ -55,7 +55,7 @@ pub(crate) async fn start() -> Result<(Chain, Books)> {
     }
     let chain = builder.start().await?;
     chain.upstream().otherwise(answer);
-    Ok((chain, Books::new(policy, secrets, verifying)))
+    Ok((chain, Oracle::new(policy, secrets), Books::new(verifying)))
 }
 
 /// The upstream's answer, by the path's first segment.
