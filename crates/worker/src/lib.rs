@@ -63,6 +63,8 @@ mod record;
 mod refusal;
 mod signature;
 mod token;
+#[cfg(feature = "deliberate-trap")]
+mod trap;
 
 use std::cell::OnceCell;
 use std::convert::Infallible;
@@ -128,6 +130,8 @@ async fn send(request: Request, blanked: &Blanked) -> Result<Response, String> {
         let message = blanked.clean(js::message(&error));
         format!("`fetch` failed: {}", message.split('?').next().unwrap_or_default())
     };
+    #[cfg(feature = "deliberate-trap")]
+    trap::spring(&request.headers(), "before-sending");
     let promise = js::fetch(&request).map_err(thrown)?;
     drop(request);
     let answer = JsFuture::from(promise).await.map_err(thrown)?;
@@ -154,6 +158,8 @@ fn rule(
     request: &Request,
     secrets: &EnvSecrets<'_, JsValue>,
 ) -> Ruling {
+    #[cfg(feature = "deliberate-trap")]
+    trap::spring(&request.headers(), "before-judgement");
     let mut judgement = policy::judge(policy, &received.view(), secrets);
     let (Some(forwarding), Ok(target)) = (&judgement.forwarding, &received.target) else {
         let invalid = received.target.as_ref().err().map(ToString::to_string);

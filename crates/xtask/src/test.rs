@@ -31,6 +31,7 @@ pub(crate) fn run() -> Result<()> {
     })?;
     report.tests("native tests", &["test"])?;
     report.stage("Worker build", || worker::build(&tools))?;
+    report.stage("Worker that traps", || worker::build_that_traps(&tools))?;
     report.tests("end-to-end tests", &["test", "--package", "tidegate-e2e"])?;
     report.stage("demo", || demo::run(false))?;
     report.finish();
