@@ -27,7 +27,7 @@
 //!
 //! Everything up to the way out happens in one go, so requests that are served at once by one isolate never see each
 //! other's state. There is one way out, `send`, and it takes an `Outgoing`, which only an allowing
-//! judgement yields. Whatever fails on the way there refuses the request.
+//! judgement yields. Whatever fails on the way there refuses the request; what traps ends it ([`instance`]).
 //!
 //! # What this crate does not do
 //! It has no opinion: which request may go where is the engine's to say, from a table that the compiler made. It searches no
@@ -55,6 +55,7 @@ mod answer;
 mod credential;
 mod forward;
 mod identity;
+mod instance;
 mod js;
 mod key;
 mod policy;
@@ -72,7 +73,7 @@ use std::cell::OnceCell;
 use tidegate_engine::{Forwarding, Judgement, Policy, Reason};
 use wasm_bindgen::prelude::*;
 use web_sys::Request;
-// Starts the instance.
+// Starts the instance, and makes a fresh one where `instance` asks for it.
 use worker as _;
 
 use crate::answer::Blanked;
@@ -87,6 +88,7 @@ use crate::send::{Pending, send};
 /// Rust; [`send`] says why nothing here does.
 #[wasm_bindgen]
 pub fn fetch(request: &Request, env: &JsValue) -> JsValue {
+    instance::guard();
     let decision = js::unique_id();
     let Ruling { judgement, outgoing, .. } = rule_and_record(request, env, &decision);
     match outgoing {
@@ -167,7 +169,7 @@ impl Ruling {
     }
 }
 
-/// Which isolate this is: all its records carry the same id.
+/// Which isolate this is: all its records carry the same id, unless a trap makes it begin anew.
 fn isolate() -> String {
     thread_local! {
         static ISOLATE: OnceCell<String> = const { OnceCell::new() };
