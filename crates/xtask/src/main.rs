@@ -31,7 +31,9 @@ usage: cargo xtask <chore>
                   --minutes N (1), --out FILE (build/soak.svg)
   test            run every test: native, Wasm in workerd, end to end, wrangler's dry run
   tools           install what the others need: npm packages, worker-build, wasm-bindgen
-  worker          build the outbound Worker without a policy into build/worker
+  worker [--that-traps]
+                  build the outbound Worker without a policy into build/worker
+                  --that-traps builds the one of the tests of traps into build/worker-that-traps
   build           build the outbound Worker with policies/example.toml into build/outbound";
 
 fn main() -> ExitCode {
@@ -63,6 +65,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["test"] => test::run(),
         ["tools"] => tools::ensure().map(drop),
         ["worker"] => worker::build(&tools::ensure()?),
+        ["worker", "--that-traps"] => worker::build_that_traps(&tools::ensure()?),
         _ => bail!("no chore `{}`\n\n{USAGE}", arguments.join(" ")),
     }
 }

@@ -33,6 +33,7 @@ pub(crate) fn run() -> Result<()> {
     let targets = report.stage("fuzzing", fuzz::test)?;
     report.count(targets);
     report.stage("Worker build", || worker::build(&tools))?;
+    report.stage("Worker that traps", || worker::build_that_traps(&tools))?;
     report.tests("end-to-end tests", &["test", "--package", "tidegate-e2e"])?;
     report.stage("demo", || demo::run(false))?;
     report.finish();
