@@ -1,71 +1,138 @@
 //! How a decision is written: one JSON object, its fields and their order part of the contract, or some lines for people.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde::Serialize;
+use serde::ser::Serializer;
 use serde_json::Value;
-use tidegate_engine::{JwtSpec, Policy, Reason, RuleRef, SetHeader};
+use tidegate_compiler::checked;
+use tidegate_engine::{Judgement, Policy, Reason, RuleRef, Target};
+use tidegate_reference::Answer;
 
-use crate::request::{Judged, Request};
+use crate::request::Request;
 use crate::terminal::plain;
 
-/// What is said about one judged request.
-#[derive(Debug, serde::Serialize)]
-pub(crate) struct Decision<'d> {
-    /// The asker's name for the request.
-    pub(crate) id: &'d Value,
+/// What is said about one request.
+#[derive(Debug, Serialize)]
+pub(crate) struct Decision {
     pub(crate) effect: &'static str,
-    pub(crate) reason: &'static str,
+    reason: &'static str,
     /// The determining rule.
-    pub(crate) rule: Option<&'d str>,
+    rule: Option<String>,
     /// All rules that decided.
-    pub(crate) rules: Vec<&'d str>,
+    rules: Vec<String>,
     /// The canonical URL.
-    pub(crate) url: Option<&'d str>,
+    url: Option<String>,
     /// The policy's.
-    pub(crate) mode: &'static str,
-    pub(crate) enforced: bool,
-    pub(crate) would_deny: Vec<&'d str>,
-    pub(crate) would_allow: Vec<&'d str>,
-    pub(crate) set: Headers<'d>,
-    pub(crate) remove: &'d [String],
-    pub(crate) jwt: Option<Token<'d>>,
+    mode: &'static str,
+    enforced: bool,
+    would_deny: Vec<String>,
+    would_allow: Vec<String>,
+    set: BTreeMap<String, String>,
+    remove: Vec<String>,
+    jwt: Option<Token>,
     /// The policy's digest.
-    pub(crate) policy: &'d str,
+    policy: String,
 }
 
-impl<'d> Decision<'d> {
-    /// What `policy` said about a request.
-    pub(crate) fn new(id: &'d Value, policy: &'d Policy<'_>, judged: &'d Judged<'_>) -> Self {
-        let Judged { judgement, target } = judged;
+/// A token as it is shown: without what only the signer knows (`iat`, `exp`) or needs (the secret's name).
+#[derive(Debug, Serialize)]
+struct Token {
+    key: String,
+    kid: String,
+    alg: &'static str,
+    header: String,
+    scheme: String,
+    #[serde(serialize_with = "in_order")]
+    claims: Vec<(String, String)>,
+}
+
+/// A decision and the asker's name for its request.
+#[derive(Debug, Serialize)]
+pub(crate) struct Answered<'d> {
+    /// The name.
+    pub(crate) id: &'d Value,
+    /// The decision.
+    #[serde(flatten)]
+    pub(crate) decision: &'d Decision,
+}
+
+impl Decision {
+    /// What a compiled table said about a request.
+    pub(crate) fn of_table(judgement: &Judgement<'_>, target: Option<&Target>, policy: &Policy<'_>) -> Self {
         let forwarding = judgement.forwarding.as_ref();
-        let url = match (judgement.reason, target) {
-            // A method or headers that cannot be judged leave no URL either.
-            (Reason::InvalidRequest, _) | (_, Err(_)) => None,
-            (_, Ok(target)) => Some(target.url()),
-        };
+        let rules = ids(&judgement.rules);
         Self {
-            id,
             effect: judgement.effect.as_str(),
             reason: judgement.reason.as_str(),
-            rule: judgement.rules.first().map(|rule| rule.id),
-            rules: ids(&judgement.rules),
-            url,
+            rule: rules.first().cloned(),
+            rules,
+            // A method or headers that cannot be judged leave no URL either.
+            url: target.filter(|_| judgement.reason != Reason::InvalidRequest).map(|target| target.url().to_owned()),
             mode: policy.mode().as_str(),
             enforced: judgement.enforced,
             would_deny: ids(&judgement.would_deny),
             would_allow: ids(&judgement.would_allow),
-            set: Headers(forwarding.map_or(&[], |forwarding| &forwarding.set)),
-            remove: forwarding.map_or(&[], |forwarding| &forwarding.remove),
-            jwt: forwarding.and_then(|forwarding| forwarding.jwt.as_ref()).map(Token),
-            policy: policy.digest(),
+            set: forwarding
+                .iter()
+                .flat_map(|forwarding| &forwarding.set)
+                .map(|header| (header.name.clone(), header.value.clone()))
+                .collect(),
+            remove: forwarding.map(|forwarding| forwarding.remove.clone()).unwrap_or_default(),
+            jwt: forwarding.and_then(|forwarding| forwarding.jwt.as_ref()).map(|jwt| Token {
+                key: jwt.key.clone(),
+                kid: jwt.kid.clone(),
+                alg: jwt.alg.as_str(),
+                header: jwt.header.clone(),
+                scheme: jwt.scheme.clone(),
+                claims: jwt.claims.clone(),
+            }),
+            policy: policy.digest().to_owned(),
+        }
+    }
+
+    /// What the reference interpreter said about a request.
+    pub(crate) fn of_reference(answer: Answer, mode: &'static str, digest: &str) -> Self {
+        let (set, remove, token) = match answer.forwarded {
+            Some(forwarded) => (forwarded.set, forwarded.remove.into_iter().collect(), forwarded.token),
+            None => (BTreeMap::new(), Vec::new(), None),
+        };
+        Self {
+            effect: match answer.effect {
+                checked::Effect::Allow => "allow",
+                checked::Effect::Deny => "deny",
+            },
+            reason: answer.reason.as_str(),
+            rule: answer.rules.first().cloned(),
+            rules: answer.rules,
+            url: answer.url,
+            mode,
+            enforced: answer.enforced,
+            would_deny: answer.would_deny,
+            would_allow: answer.would_allow,
+            set,
+            remove,
+            jwt: token.map(|token| Token {
+                key: token.key,
+                kid: token.kid,
+                alg: match token.alg {
+                    checked::Algorithm::EdDsa => "EdDSA",
+                    checked::Algorithm::Es256 => "ES256",
+                    checked::Algorithm::Hs256 => "HS256",
+                },
+                header: token.header,
+                scheme: token.scheme,
+                claims: registered_first(token.claims),
+            }),
+            policy: digest.to_owned(),
         }
     }
 
     /// One line: what happens, and why.
     pub(crate) fn headline(&self, request: &Request) -> String {
-        let url = self.url.unwrap_or(&request.url);
-        let because = match self.rule {
+        let url = self.url.as_deref().unwrap_or(&request.url);
+        let because = match &self.rule {
             Some(rule) => format!("{} {rule}", self.reason),
             None => self.reason.to_owned(),
         };
@@ -90,15 +157,15 @@ impl<'d> Decision<'d> {
         if !self.enforced {
             line("enforced", "no: report mode let it through");
         }
-        for name in self.remove {
+        for name in &self.remove {
             line("remove", name);
         }
-        for SetHeader { name, value, .. } in self.set.0 {
+        for (name, value) in &self.set {
             line("set", &format!("{name}: {value}"));
         }
-        if let Some(Token(jwt)) = self.jwt {
+        if let Some(jwt) = &self.jwt {
             let scheme = if jwt.scheme.is_empty() { String::new() } else { format!("{} ", jwt.scheme) };
-            let (header, alg, kid) = (&jwt.header, jwt.alg.as_str(), &jwt.kid);
+            let (header, alg, kid) = (&jwt.header, jwt.alg, &jwt.kid);
             line("jwt", &format!("{header}: {scheme}<{alg} token, key {}, kid {kid}>", jwt.key));
             for (name, value) in &jwt.claims {
                 line("", &format!("{name} = {value}"));
@@ -109,42 +176,17 @@ impl<'d> Decision<'d> {
     }
 }
 
-fn ids<'d>(rules: &[RuleRef<'d>]) -> Vec<&'d str> {
-    rules.iter().map(|rule| rule.id).collect()
+fn ids(rules: &[RuleRef<'_>]) -> Vec<String> {
+    rules.iter().map(|rule| rule.id.to_owned()).collect()
 }
 
-/// Headers as an object.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Headers<'d>(&'d [SetHeader]);
-
-impl Serialize for Headers<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|header| (&header.name, &header.value)))
-    }
+/// Claims in the order in which they are signed: the registered ones, then the rule's own by name.
+fn registered_first(mut claims: BTreeMap<String, String>) -> Vec<(String, String)> {
+    let registered: Vec<_> = ["iss", "sub", "aud"].into_iter().filter_map(|name| claims.remove_entry(name)).collect();
+    registered.into_iter().chain(claims).collect()
 }
 
-/// A token as it is shown: without what only the signer knows (`iat`, `exp`) or needs (the secret's name).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Token<'d>(&'d JwtSpec);
-
-impl Serialize for Token<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(6))?;
-        map.serialize_entry("key", &self.0.key)?;
-        map.serialize_entry("kid", &self.0.kid)?;
-        map.serialize_entry("alg", self.0.alg.as_str())?;
-        map.serialize_entry("header", &self.0.header)?;
-        map.serialize_entry("scheme", &self.0.scheme)?;
-        map.serialize_entry("claims", &Claims(&self.0.claims))?;
-        map.end()
-    }
-}
-
-/// Claims in their own order.
-struct Claims<'d>(&'d [(String, String)]);
-
-impl Serialize for Claims<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
-    }
+/// An object whose members keep their order.
+fn in_order<S: Serializer>(members: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(members.iter().map(|(name, value)| (name, value)))
 }

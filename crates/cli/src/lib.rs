@@ -19,6 +19,7 @@ pub mod bundle;
 mod cli;
 mod commands;
 mod decision;
+mod engine;
 mod files;
 mod instant;
 mod json;

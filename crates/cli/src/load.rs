@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tidegate_compiler::Output;
 use tidegate_compiler::diagnostic::Severity;
-use tidegate_engine::Policy;
+use tidegate_engine::{Policy, PolicyError};
 
 use crate::outcome::{Failure, Outcome};
 use crate::render;
@@ -24,9 +24,13 @@ pub(crate) fn compile(path: &Path, terminal: &mut Terminal) -> Result<Output, Fa
 
 /// Loads a table, as the Worker would.
 pub(crate) fn policy(table: &[u8]) -> Result<Policy<'_>, Failure> {
-    Policy::from_bytes(table).map_err(|error| {
-        Failure::new(format!("the table does not load: {error}"), "this is a fault of Tidegate; please report it")
-    })
+    Policy::from_bytes(table).map_err(unloadable)
+}
+
+/// What there is to say of a table that was just compiled and does not load.
+#[expect(clippy::needless_pass_by_value, reason = "an error handler")]
+pub(crate) fn unloadable(error: PolicyError) -> Failure {
+    Failure::new(format!("the table does not load: {error}"), "this is a fault of Tidegate; please report it")
 }
 
 /// The digest of a table that was just compiled.

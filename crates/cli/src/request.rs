@@ -5,11 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
-use tidegate_engine::{
-    Header, InvalidTarget, Judgement, Policy, RequestView, Scratch, Secrets, Target, parse_tag_list,
-};
-
-use crate::instant::Seconds;
+use tidegate_engine::{Header, parse_tag_list};
 
 /// A request, with what the outbound parameters would say about its tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,41 +20,6 @@ pub(crate) struct Request {
     pub(crate) tags: Option<Vec<String>>,
     /// The headers as received, each name once (see [`join`]).
     pub(crate) headers: Vec<Header>,
-}
-
-/// A judged request.
-#[derive(Debug)]
-pub(crate) struct Judged<'p> {
-    /// The answer.
-    pub(crate) judgement: Judgement<'p>,
-    /// The canonical URL, if there is one.
-    pub(crate) target: Result<Target, InvalidTarget>,
-}
-
-impl Request {
-    /// Asks the policy, as the Worker would.
-    pub(crate) fn judge<'p>(&self, policy: &'p Policy<'_>, scratch: &mut Scratch, now: Seconds) -> Judged<'p> {
-        let target = Target::parse(&self.url);
-        let view = RequestView {
-            method: &self.method,
-            target: target.as_ref().map_err(|invalid| *invalid),
-            headers: &self.headers,
-            customer: self.customer.as_deref(),
-            tags: self.tags.as_deref(),
-            now,
-        };
-        Judged { judgement: policy.judge(&view, scratch, &Placeholders), target }
-    }
-}
-
-/// Stands in for the Worker's secrets: decisions are shown, and secrets never are.
-#[derive(Clone, Copy, Debug)]
-struct Placeholders;
-
-impl Secrets for Placeholders {
-    fn secret(&self, name: &str) -> Option<String> {
-        Some(format!("<secret:{name}>"))
-    }
 }
 
 /// A request and the name that its asker has for it.

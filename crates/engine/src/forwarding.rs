@@ -390,16 +390,14 @@ mod tests {
 
     #[test]
     fn what_the_rules_set_replaces_the_tenants_own_under_every_spelling() {
-        let mut forwarding = Forwarding::default();
-        forwarding.set.push(set("x-api-key", "ours"));
+        let forwarding = Forwarding { set: vec![set("x-api-key", "ours")], ..Forwarding::default() };
         let received = pairs(&[("x_api_key", "theirs"), ("x-api-key", "theirs"), ("accept", "*/*")]);
         assert_eq!(forwarding.headers(&received, None), pairs(&[("accept", "*/*"), ("x-api-key", "ours")]));
     }
 
     #[test]
     fn what_the_rules_remove_goes_under_every_spelling() {
-        let mut forwarding = Forwarding::default();
-        forwarding.remove.push("x-debug".into());
+        let forwarding = Forwarding { remove: vec!["x-debug".into()], ..Forwarding::default() };
         let received = pairs(&[("x_debug", "1"), ("x-debug", "1"), ("x-debugger", "1")]);
         assert_eq!(forwarding.headers(&received, None), pairs(&[("x-debugger", "1")]));
     }
@@ -422,8 +420,7 @@ mod tests {
 
     #[test]
     fn an_allowed_upgrade_keeps_its_handshake() {
-        let mut forwarding = Forwarding::default();
-        forwarding.upgrade = true;
+        let forwarding = Forwarding { upgrade: true, ..Forwarding::default() };
         let handshake = pairs(&[("sec-websocket-protocol", "chat"), ("upgrade", "websocket")]);
         assert_eq!(forwarding.headers(&handshake, None), handshake);
     }

@@ -4,14 +4,38 @@
 //! with it: no table, no automaton, no host index, no canonicaliser of URLs. It is slow and obvious, and there to
 //! disagree: where the two differ, one of them misreads the language.
 //!
+//! It is to be read beside `docs/policy.md`, in this order:
+//!
+//! | module | says |
+//! |---|---|
+//! | `decide` | who decides, in order of precedence |
+//! | `request`, `url`, `path` | what a request is, and in which form it is judged |
+//! | `identity` | whose it is, and for whom report mode is over |
+//! | `rule`, `condition`, `glob` | what a rule matches |
+//! | `logic` | what follows where a path can be read in two ways |
+//! | `obligations` | what a rule does |
+//! | `hygiene` | what of the tenant's headers goes out |
+//!
 //! # What this crate does not do
-//! It reads no TOML and checks no policy; it signs nothing and sends nothing. No Worker runs it.
+//! It reads no TOML and checks no policy; it signs nothing and sends nothing, so that it never looks at a signing key. No
+//! Worker runs it.
 
 mod answer;
+mod condition;
+mod decide;
+mod glob;
+mod hygiene;
+mod identity;
+mod logic;
+mod obligations;
+mod path;
+mod request;
+mod rule;
+mod url;
 
 pub use answer::{Answer, Forwarded, Reason, Token};
 
-use tidegate_compiler::checked::{CheckedPolicy, Effect};
+use tidegate_compiler::checked::CheckedPolicy;
 
 /// A request, with what the outbound parameters say about its tenant.
 #[derive(Clone, Copy, Debug)]
@@ -31,16 +55,6 @@ pub struct Request<'r> {
 }
 
 /// Answers a request. `secret` gives the value of a Worker secret, if there is one of that name.
-pub fn judge(_policy: &CheckedPolicy, _request: &Request<'_>, _secret: &dyn Fn(&str) -> Option<String>) -> Answer {
-    Answer {
-        effect: Effect::Deny,
-        reason: Reason::PolicyUnavailable,
-        rules: Vec::new(),
-        detail: None,
-        url: None,
-        enforced: true,
-        would_deny: Vec::new(),
-        would_allow: Vec::new(),
-        forwarded: None,
-    }
+pub fn judge(policy: &CheckedPolicy, request: &Request<'_>, secret: &dyn Fn(&str) -> Option<String>) -> Answer {
+    decide::decide(policy, request, secret)
 }

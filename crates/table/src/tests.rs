@@ -312,3 +312,28 @@ fn the_host_index_agrees_with_a_plain_search_whatever_the_number_of_sets() {
         }
     }
 }
+
+#[test]
+fn every_error_says_what_is_wrong_with_the_bytes_and_the_way_out() {
+    let said = [
+        (TableError::Checksum, "compile the policy again"),
+        (TableError::Directory, "compile the policy again"),
+        (TableError::Length { expected: 9, found: 8 }, "8"),
+        (TableError::Magic, "`tidegate compile` makes one"),
+        (TableError::Version { found: 2 }, "compile the policy and build the Worker with one version"),
+    ];
+    for (error, way_out) in said {
+        let text = error.to_string();
+        assert!(text.contains(way_out) && !text.ends_with('.'), "{text}");
+    }
+    assert_eq!(Fault("no such rule").to_string(), "the policy table is inconsistent: no such rule");
+}
+
+#[test]
+fn sections_and_algorithms_have_names_of_their_own() {
+    let names: BTreeSet<&str> = SectionKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(names.len(), SectionKind::ALL.len());
+    // RFC 7518 §3.1, RFC 8037 §3.1.
+    let algorithms = [crate::Algorithm::EdDsa, crate::Algorithm::Es256, crate::Algorithm::Hs256];
+    assert_eq!(algorithms.map(crate::Algorithm::as_str), ["EdDSA", "ES256", "HS256"]);
+}

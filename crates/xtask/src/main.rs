@@ -1,7 +1,9 @@
 //! Chores of this repository. `cargo xtask` lists them.
 
+mod coverage;
 mod demo;
 mod process;
+mod sabotage;
 mod test;
 mod tools;
 mod worker;
@@ -14,8 +16,10 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
+  coverage        measure which lines of the table and the engine the native tests run: 95 % of them or more
   demo [--keep]   show the whole path on this machine: policy, Worker, two customers, an upstream
                   --keep leaves it running until Ctrl-C
+  sabotage [BUG]  seed the bugs in tests/sabotage one at a time in a copy of the tree: each must turn the tests red
   test            run every test: native, Wasm in workerd, end to end, wrangler's dry run
   tools           install what the others need: npm packages, worker-build, wasm-bindgen
   worker          build the outbound Worker without a policy into build/worker
@@ -39,8 +43,10 @@ fn run(arguments: &[&str]) -> Result<()> {
             Ok(())
         }
         ["build"] => worker::build_with_policy(&tools::ensure()?),
+        ["coverage"] => coverage::run_tests(),
         ["demo"] => demo::run(false),
         ["demo", "--keep"] => demo::run(true),
+        ["sabotage", bugs @ ..] => sabotage::run(bugs),
         ["test"] => test::run(),
         ["tools"] => tools::ensure().map(drop),
         ["worker"] => worker::build(&tools::ensure()?),

@@ -98,7 +98,7 @@ fn npm_packages() -> Result<()> {
 }
 
 /// A binary of a published crate at one version, from the user's cache folder; built into it if it is not there.
-fn crate_binary(name: &str, version: &str, binary: &str) -> Result<PathBuf> {
+pub(crate) fn crate_binary(name: &str, version: &str, binary: &str) -> Result<PathBuf> {
     let folder = tools_folder()?.join(format!("{name}-{version}"));
     let path = folder.join("bin").join(format!("{binary}{}", std::env::consts::EXE_SUFFIX));
     if path.is_file() {

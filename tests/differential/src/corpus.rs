@@ -30,9 +30,11 @@
 //! A request may say `method`, `headers`, `at` (an RFC 3339 instant; the Worker, whose clock is real, is not asked those), and
 //! as they stand in the outbound parameters, where anything can stand, `customer` and `tags`. What is expected: `effect`, `reason`
 //! (`rule` where `rules` are given), `rules`, `detail` (what the refusal tells), `judged` (the URL), `enforced`, `would_deny`,
-//! `would_allow`; and of what goes out, `upstream` (headers that arrive with a value, or with `false` do not), `token` (claims)
-//! and `hides_cookies`. What is not said is not held, save that an empty `rules`, `would_deny`, `would_allow` and
-//! `enforced = true` are what is meant where nothing is said.
+//! `would_allow`; and of what goes out, `upstream` (headers that arrive with a value, or with `false` do not), `token` (claims),
+//! `token_in` (how it is carried: `"authorization: Bearer <token>"`), `no_store` and `hides_cookies`. What is not said is not
+//! held, save that an empty `rules`, `would_deny`, `would_allow` and `enforced = true` are what is meant where nothing is said.
+//!
+//! Long texts are written short: `<a*257>`, anywhere in a file, is `a` 257 times.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -99,6 +101,8 @@ pub struct Question {
     #[serde(default)]
     upstream: BTreeMap<String, ExpectedHeader>,
     token: Option<BTreeMap<String, String>>,
+    token_in: Option<String>,
+    no_store: Option<bool>,
     hides_cookies: Option<bool>,
 }
 
@@ -145,7 +149,7 @@ pub fn read() -> Result<Vec<(String, Vec<Case>)>> {
         .iter()
         .map(|path| {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let text = fs::read_to_string(path)?;
+            let text = written_out(&fs::read_to_string(path)?);
             let file: File = toml::from_str(&text).with_context(|| format!("{}", path.display()))?;
             Ok((name, file.case))
         })
@@ -154,6 +158,23 @@ pub fn read() -> Result<Vec<(String, Vec<Case>)>> {
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance")
+}
+
+/// The text with every `<TEXT*COUNT>` written out.
+fn written_out(text: &str) -> String {
+    let mut whole = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('<') {
+        whole.push_str(before);
+        let run = after.split_once('>').and_then(|(run, after)| {
+            let (text, count) = run.rsplit_once('*')?;
+            Some((text.repeat(count.parse().ok()?), after))
+        });
+        let (text, after) = run.unwrap_or_else(|| ("<".to_owned(), after));
+        whole.push_str(&text);
+        rest = after;
+    }
+    whole + rest
 }
 
 impl Case {
@@ -209,7 +230,11 @@ impl Question {
 
     fn check_forwarded(&self, answer: &Answer) -> Result<()> {
         let Some(forwarded) = &answer.forwarded else {
-            let says_nothing = self.upstream.is_empty() && self.token.is_none() && self.hides_cookies.is_none();
+            let says_nothing = self.upstream.is_empty()
+                && self.token.is_none()
+                && self.token_in.is_none()
+                && self.no_store.is_none()
+                && self.hides_cookies.is_none();
             ensure!(says_nothing, "nothing goes out, and the case says what does");
             return Ok(());
         };
@@ -223,9 +248,20 @@ impl Question {
                 ExpectedHeader::Absent(true) => bail!("`{name} = true` says nothing: give the value, or `false`"),
             }
         }
-        let claims = forwarded.token.as_ref().map(|token| &token.claims);
+        let token = forwarded.token.as_ref();
         if let Some(expected) = &self.token {
+            let claims = token.map(|token| &token.claims);
             ensure!(claims == Some(expected), "the token's claims are {claims:?}, not {expected:?}");
+        }
+        if let Some(expected) = &self.token_in {
+            let carried = token.map(|token| {
+                let space = if token.scheme.is_empty() { "" } else { " " };
+                format!("{}: {}{space}<token>", token.header, token.scheme)
+            });
+            ensure!(carried.as_ref() == Some(expected), "the token is carried as {carried:?}, not {expected:?}");
+        }
+        if let Some(expected) = self.no_store {
+            ensure!(forwarded.no_store == expected, "`no_store` is {}", forwarded.no_store);
         }
         if let Some(expected) = self.hides_cookies {
             ensure!(forwarded.hides_cookies == expected, "`hides_cookies` is {}", forwarded.hides_cookies);
@@ -242,5 +278,16 @@ fn tags(value: &Value) -> Option<Vec<String>> {
         }
         Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::written_out;
+
+    #[test]
+    fn long_texts_are_written_short() {
+        assert_eq!(written_out("x<ab*3>y<c*0>z"), "xabababyz");
+        assert_eq!(written_out("a < b, <token>, <i>*2</i> <a*b>"), "a < b, <token>, <i>*2</i> <a*b>");
     }
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::Value;
-use tidegate_engine::{Effect, Header, Policy, Scratch};
+use tidegate_engine::Header;
 
 use crate::cli::Format;
-use crate::decision::Decision;
+use crate::decision::Answered;
+use crate::engine::Engine;
 use crate::instant::{self, Seconds};
 use crate::lines::{Line, Lines};
 use crate::outcome::{Failure, Outcome};
@@ -19,7 +20,8 @@ use crate::{files, json, load};
 
 /// Ask a policy about one request, or about many
 ///
-/// The policy is compiled, and the compiled table answers, as it would in the Worker. One request is given as METHOD and
+/// The policy is compiled, and the compiled table answers, as it would in the Worker (`--engine reference`
+/// asks the other reader of policies instead). One request is given as METHOD and
 /// URL; many as a file with one JSON object a line, answered by one JSON object a line in the same order. A policy with errors
 /// exits 1.
 #[derive(Debug, clap::Args)]
@@ -59,7 +61,7 @@ pub(crate) struct Args {
 
     /// What answers.
     #[arg(long, value_enum, default_value = "table")]
-    engine: Engine,
+    engine: EngineName,
 
     /// The request's method.
     #[arg(required_unless_present = "requests")]
@@ -83,10 +85,10 @@ enum ExpectedEffect {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Engine {
+enum EngineName {
     /// The compiled table, as in the Worker.
     Table,
-    /// The reference interpreter (not yet).
+    /// The reference interpreter: slow, obvious, and shares no code with the table.
     Reference,
 }
 
@@ -96,21 +98,17 @@ fn parse_var(text: &str) -> Result<(String, String), String> {
 }
 
 pub(crate) fn run(args: &Args, format: Option<Format>, terminal: &mut Terminal) -> Result<Outcome, Failure> {
-    if args.engine == Engine::Reference {
-        return Err(Failure::new(
-            "`--engine reference` is not built yet",
-            "leave it out: the compiled table answers, as it does in the Worker",
-        ));
-    }
     let output = load::compile(&args.policy, terminal)?;
-    let policy = load::policy(&output.table)?;
+    let engine = match args.engine {
+        EngineName::Reference => Engine::reference(&output),
+        EngineName::Table => Engine::table(&output),
+    };
     let mut judge = Judge {
-        scratch: policy.scratch(),
-        policy: &policy,
+        engine: engine.map_err(load::unloadable)?,
         now: args.at.unwrap_or_else(instant::now),
         expect: args.expect.map(|expected| match expected {
-            ExpectedEffect::Allow => Effect::Allow,
-            ExpectedEffect::Deny => Effect::Deny,
+            ExpectedEffect::Allow => "allow",
+            ExpectedEffect::Deny => "deny",
         }),
         missed: 0,
     };
@@ -135,11 +133,11 @@ impl Args {
 }
 
 /// A policy, ready to answer.
-struct Judge<'p, 't> {
-    policy: &'p Policy<'t>,
-    scratch: Scratch,
+struct Judge<'p> {
+    engine: Engine<'p>,
     now: Seconds,
-    expect: Option<Effect>,
+    /// The effect that every answer should have.
+    expect: Option<&'static str>,
     /// How many answers were not the expected one.
     missed: usize,
 }
@@ -151,16 +149,16 @@ struct Unreadable<'e> {
     error: &'e str,
 }
 
-impl Judge<'_, '_> {
+impl Judge<'_> {
     fn one(&mut self, request: &Request, format: Format, terminal: &mut Terminal) -> Result<Outcome, Failure> {
         self.answer(&Value::Null, request, terminal, |decision, terminal| match format {
             Format::Json => json::write_line(terminal.data(), decision),
-            Format::Human => terminal.line(decision.text(request)),
+            Format::Human => terminal.line(decision.decision.text(request)),
         })?;
         if self.missed == 0 {
             return Ok(Outcome::Fine);
         }
-        terminal.note(format!("expected `{}`", self.expect.map_or("", Effect::as_str)));
+        terminal.note(format!("expected `{}`", self.expect.unwrap_or_default()));
         Ok(Outcome::Found)
     }
 
@@ -179,7 +177,7 @@ impl Judge<'_, '_> {
                     answered += 1;
                     self.answer(&id, &request, terminal, |decision, terminal| match format {
                         Format::Json => json::write_line(terminal.data(), decision),
-                        Format::Human => terminal.line(decision.headline(&request)),
+                        Format::Human => terminal.line(decision.decision.headline(&request)),
                     })?;
                 }
                 Err(error) => {
@@ -199,7 +197,7 @@ impl Judge<'_, '_> {
             }
         }
         if self.missed > 0 {
-            let expected = self.expect.map_or("", Effect::as_str);
+            let expected = self.expect.unwrap_or_default();
             terminal.note(format!("{} of {answered} decisions are not `{expected}`", self.missed));
         }
         if unreadable > 0 {
@@ -216,12 +214,12 @@ impl Judge<'_, '_> {
         id: &Value,
         request: &Request,
         terminal: &mut Terminal,
-        write: impl FnOnce(&Decision<'_>, &mut Terminal) -> T,
+        write: impl FnOnce(&Answered<'_>, &mut Terminal) -> T,
     ) -> T {
-        let judged = request.judge(self.policy, &mut self.scratch, self.now);
-        if self.expect.is_some_and(|expected| expected != judged.judgement.effect) {
+        let decision = self.engine.decide(request, self.now);
+        if self.expect.is_some_and(|expected| expected != decision.effect) {
             self.missed += 1;
         }
-        write(&Decision::new(id, self.policy, &judged), terminal)
+        write(&Answered { id, decision: &decision }, terminal)
     }
 }

@@ -6,10 +6,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tidegate_compiler::diagnostic::Diagnostic;
 use tidegate_compiler::source::SourceMap;
-use tidegate_engine::Policy;
 
 use super::file::{Case, Expectation, parse};
-use crate::decision::Decision;
+use crate::engine::Engine;
 use crate::instant;
 
 /// What a test file came to.
@@ -69,17 +68,16 @@ pub fn run(path: &Path) -> FileReport {
     let Some(output) = compilation.output else {
         return report(findings, Err(format!("the policy `{}` has errors", file.policy.display())));
     };
-    let cases = match Policy::from_bytes(&output.table) {
-        Ok(policy) => Ok(file.cases.iter().map(|case| run_case(case, &policy)).collect()),
+    let cases = match Engine::table(&output) {
+        Ok(mut engine) => Ok(file.cases.iter().map(|case| run_case(case, &mut engine)).collect()),
         Err(error) => Err(format!("the table of `{}` does not load: {error}", file.policy.display())),
     };
     report(findings, cases)
 }
 
-fn run_case(case: &Case, policy: &Policy<'_>) -> CaseReport {
+fn run_case(case: &Case, engine: &mut Engine<'_>) -> CaseReport {
     let now = case.at.unwrap_or_else(instant::now);
-    let judged = case.request.judge(policy, &mut policy.scratch(), now);
-    let decision = Decision::new(&Value::Null, policy, &judged);
+    let decision = engine.decide(&case.request, now);
     let mut answer = match serde_json::to_value(&decision) {
         Ok(Value::Object(answer)) => answer,
         _ => Map::new(),

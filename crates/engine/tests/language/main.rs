@@ -6,3 +6,4 @@ mod decide;
 mod forwarding;
 mod hostile;
 mod support;
+mod words;
