@@ -8,14 +8,21 @@
 //! Policies and requests come from the corpus ([`corpus`]), which also says what the answer must be. The third engine,
 //! the Worker in workerd, is asked by the end-to-end tests, from the same corpus.
 
+pub mod case;
 pub mod corpus;
+mod difference;
+pub mod generate;
 mod policy;
 mod request;
+pub mod run;
 mod table;
+mod text;
 
-pub use policy::Compiled;
+pub use difference::{Difference, compare, smallest_case};
+pub use policy::{Compiled, Folder};
 pub use request::{Identity, Request};
 pub use table::Table;
+pub use text::{PolicyText, Smaller, smallest};
 
 use tidegate_reference::Answer;
 

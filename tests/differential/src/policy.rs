@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result};
+use tempfile::TempDir;
+use tidegate_compiler::Compilation;
 use tidegate_compiler::checked::CheckedPolicy;
 
 /// A policy in both of its forms.
@@ -17,19 +19,38 @@ pub struct Compiled {
 impl Compiled {
     /// Compiles a policy given as text. `files` lie beside it, under their relative paths.
     pub fn new(text: &str, files: &BTreeMap<String, String>) -> Result<Self> {
-        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-        let policy = folder.path().join("policy.toml");
+        let compilation = Folder::new()?.compile(text, files)?;
+        let findings = compilation.diagnostics;
+        let output = compilation.output.with_context(|| format!("the policy does not compile: {findings:#?}"))?;
+        Ok(Self { policy: output.policy, table: output.table })
+    }
+
+    /// What a compilation came to, if that is a policy.
+    pub fn of(compilation: Compilation) -> Option<Self> {
+        compilation.output.map(|output| Self { policy: output.policy, table: output.table })
+    }
+}
+
+/// A temporary folder in which one policy after the other is compiled.
+pub struct Folder(TempDir);
+
+impl Folder {
+    /// Makes one; it goes when this is dropped.
+    pub fn new() -> Result<Self> {
+        tempfile::tempdir().map(Self).context("cannot make a temporary folder")
+    }
+
+    /// Compiles a policy given as text. Files of the policy before it may still lie there; nothing names them.
+    pub fn compile(&self, text: &str, files: &BTreeMap<String, String>) -> Result<Compilation> {
+        let policy = self.0.path().join("policy.toml");
         fs::write(&policy, text).context("cannot write the policy")?;
         for (name, text) in files {
-            let file = folder.path().join(name);
+            let file = self.0.path().join(name);
             let parent = file.parent().context("a file of no folder")?;
             fs::create_dir_all(parent)
                 .and_then(|()| fs::write(&file, text))
                 .context("cannot write beside the policy")?;
         }
-        let compilation = tidegate_compiler::compile(&policy);
-        let findings = compilation.diagnostics;
-        let output = compilation.output.with_context(|| format!("the policy does not compile: {findings:#?}"))?;
-        Ok(Self { policy: output.policy, table: output.table })
+        Ok(tidegate_compiler::compile(&policy))
     }
 }

@@ -28,6 +28,11 @@ impl<'t> Table<'t> {
         Ok(Self { scratch: policy.scratch(), policy })
     }
 
+    /// The policy's name in logs and decisions.
+    pub fn digest(&self) -> &str {
+        self.policy.digest()
+    }
+
     /// What the table says to a request. Secrets are those that `secret` knows.
     pub fn judge(&mut self, request: &Request, secret: &dyn Fn(&str) -> Option<String>) -> Answer {
         let target = Target::parse(&request.url);
