@@ -2,16 +2,16 @@
 //!
 //! Names compare *folded*: in lower case, and with `-` for `_`, because many upstreams cannot tell the two apart.
 
-use tidegate_compiler::checked::{Effect, Mode, Rule};
+use tidegate_compiler::checked::{Effect, Rule};
 
 use crate::condition::{Question, covers_host};
 use crate::logic::Truth;
 use crate::obligations::Obligations;
 use crate::request::list;
 
-/// Dropped always: framing and hop-by-hop headers (RFC 9110 §7.6.1), and those that are the platform's own.
-const ALWAYS: [&str; 8] =
-    ["host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "content-length", "cdn-loop"];
+/// Dropped always: framing and hop-by-hop headers (RFC 9110 §7.6.1, §10.1.1), and those that are the platform's own.
+const ALWAYS: [&str; 9] =
+    ["host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "content-length", "expect", "cdn-loop"];
 const ALWAYS_PREFIXES: [&str; 2] = ["cf-", "tidegate-"];
 
 /// Dropped unless a rule keeps them: they speak of where a request comes from, or turn it into another.
@@ -70,10 +70,10 @@ fn is_reserved(folded: &str, question: Question<'_>) -> bool {
         let set = rule.obligations.set.iter().map(|(name, _)| name);
         set.chain(rule.obligations.jwt.iter().map(|jwt| &jwt.header)).any(|name| fold(name) == folded)
     };
-    // A rule in report mode changes nothing but the record.
-    let counts = |rule: &&Rule| rule.effect == Effect::Allow && rule.mode == Mode::Enforce;
-    question.policy.rules.iter().filter(counts).any(|rule| {
-        sets(rule)
+    // Rules in report mode count, too: switching one to it must not let tenants pose as the platform meanwhile.
+    question.policy.rules.iter().any(|rule| {
+        rule.effect == Effect::Allow
+            && sets(rule)
             && rule
                 .condition
                 .hosts

@@ -8,7 +8,7 @@ use crate::Token;
 use crate::identity::Tenant;
 use crate::request::{CanonicalRequest, trim};
 
-/// Names and values that are rendered for one request, in bytes.
+/// What is rendered for one request, in bytes: headers' values, and the names and values of claims.
 const MAX_RENDERED: usize = 128 * 1024;
 
 /// The obligations of all rules that allow a request, rendered.
@@ -28,11 +28,11 @@ pub(crate) struct Obligations {
 
 /// Renders what rules ask for.
 pub(crate) struct Renderer<'r> {
-    pub(crate) policy: &'r CheckedPolicy,
-    pub(crate) request: &'r CanonicalRequest,
-    pub(crate) tenant: &'r Tenant<'r>,
-    pub(crate) secret: &'r dyn Fn(&str) -> Option<String>,
-    /// Bytes of names and values so far.
+    policy: &'r CheckedPolicy,
+    request: &'r CanonicalRequest,
+    tenant: &'r Tenant<'r>,
+    secret: &'r dyn Fn(&str) -> Option<String>,
+    /// Bytes so far.
     rendered: usize,
 }
 
@@ -49,8 +49,12 @@ impl<'r> Renderer<'r> {
     /// The obligations of these rules together; or those rules whose obligations cannot be met.
     pub(crate) fn render<'p>(mut self, rules: &[&'p Rule]) -> Result<Obligations, Vec<&'p Rule>> {
         let mut obligations = Obligations::default();
-        let failed: Vec<&Rule> =
-            rules.iter().copied().filter(|rule| self.add(rule, &mut obligations).is_none()).collect();
+        let mut failed = Vec::new();
+        for rule in rules {
+            if self.add(rule, &mut obligations).is_none() {
+                failed.push(*rule);
+            }
+        }
         if failed.is_empty() { Ok(obligations) } else { Err(failed) }
     }
 
@@ -67,7 +71,7 @@ impl<'r> Renderer<'r> {
                 continue;
             }
             let value = self.text(template).filter(|value| is_header_value(value))?;
-            self.count(name, &value)?;
+            self.count(&value)?;
             all.attaches_credential |= template.uses_secret();
             all.set.insert(name.clone(), value);
         }
@@ -88,7 +92,8 @@ impl<'r> Renderer<'r> {
         let mut claims = BTreeMap::new();
         for (name, template) in &jwt.claims {
             let value = self.text(template).filter(|value| is_one_line(value))?;
-            self.count(name, &value)?;
+            self.count(name)?;
+            self.count(&value)?;
             claims.insert(name.clone(), value);
         }
         claims.insert("sub".to_owned(), customer.clone());
@@ -122,8 +127,8 @@ impl<'r> Renderer<'r> {
     }
 
     /// `None` when it becomes too much.
-    fn count(&mut self, name: &str, value: &str) -> Option<()> {
-        self.rendered += name.len() + value.len();
+    fn count(&mut self, text: &str) -> Option<()> {
+        self.rendered += text.len();
         (self.rendered <= MAX_RENDERED).then_some(())
     }
 }

@@ -2,8 +2,10 @@
 
 mod coverage;
 mod demo;
+mod differential;
 mod process;
 mod sabotage;
+mod soak;
 mod test;
 mod tools;
 mod worker;
@@ -19,7 +21,11 @@ usage: cargo xtask <chore>
   coverage        measure which lines of the table and the engine the native tests run: 95 % of them or more
   demo [--keep]   show the whole path on this machine: policy, Worker, two customers, an upstream
                   --keep leaves it running until Ctrl-C
+  differential [--policies N] [--requests-per-policy M] [--seed S] [--jobs J]
+                  put M generated requests to each of N generated policies, on the reference interpreter and the table
   sabotage [BUG]  seed the bugs in tests/sabotage one at a time in a copy of the tree: each must turn the tests red
+  soak [OPTION]…  mixed traffic at saturation, every answer checked against the reference, memory watched
+                  --minutes N (1), --out FILE (build/soak.svg)
   test            run every test: native, Wasm in workerd, end to end, wrangler's dry run
   tools           install what the others need: npm packages, worker-build, wasm-bindgen
   worker          build the outbound Worker without a policy into build/worker
@@ -46,7 +52,9 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["coverage"] => coverage::run_tests(),
         ["demo"] => demo::run(false),
         ["demo", "--keep"] => demo::run(true),
+        ["differential", arguments @ ..] => differential::compare(arguments),
         ["sabotage", bugs @ ..] => sabotage::run(bugs),
+        ["soak", options @ ..] => soak::run(options),
         ["test"] => test::run(),
         ["tools"] => tools::ensure().map(drop),
         ["worker"] => worker::build(&tools::ensure()?),

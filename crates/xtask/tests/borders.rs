@@ -5,6 +5,8 @@
 //! it builds at once; so that is read from `cargo tree`, one crate at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
@@ -88,6 +90,38 @@ fn the_table_writer_stays_out_of_the_worker() {
     assert!(!features.contains("write"), "the Worker must not carry the writer of tables");
 }
 
+/// What the reference interpreter builds on. Not on `url`: the engine does, and two who ask one library agree in vain.
+const INDEPENDENT: [&str; 4] = ["idna", "regex", "sha2", "tidegate-compiler"];
+
+#[test]
+fn the_reference_interpreter_stands_on_its_own_libraries() {
+    let metadata = MetadataCommand::new().manifest_path(WORKSPACE).no_deps().exec().unwrap();
+    let package = metadata.packages.iter().find(|package| package.name.as_str() == "tidegate-reference").unwrap();
+    let direct: BTreeSet<&str> = package
+        .dependencies
+        .iter()
+        .filter(|known| known.kind != DependencyKind::Development)
+        .map(|known| known.name.as_str())
+        .collect();
+    assert_eq!(direct, BTreeSet::from(INDEPENDENT), "an oracle that shares code with what it checks proves nothing");
+}
+
+#[test]
+fn the_reference_interpreter_names_nothing_of_ours_but_the_types_of_a_checked_policy() {
+    let mut named = 0;
+    for file in sources(&Path::new(WORKSPACE).with_file_name("crates/reference/src")) {
+        let text = fs::read_to_string(&file).unwrap();
+        for (at, _) in text.match_indices("tidegate_") {
+            let path: String =
+                text[at..].chars().take_while(|&c| c.is_ascii_alphanumeric() || c == '_' || c == ':').collect();
+            let is_checked = path == "tidegate_compiler::checked" || path.starts_with("tidegate_compiler::checked::");
+            assert!(is_checked, "{} must not know `{path}`", file.display());
+            named += 1;
+        }
+    }
+    assert!(named > 0, "no path of ours was found: is it still there that the interpreter lives?");
+}
+
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
 
 /// What is linked when this package alone is built: names of crates, each with its features.
@@ -109,4 +143,12 @@ fn linked_with(package: &str, target: Option<&str>) -> BTreeMap<String, BTreeSet
     }
     assert!(linked.len() > 1, "{package} seems to be linked with nothing: {linked:?}");
     linked
+}
+
+/// All Rust files in a folder and those beneath it.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = paths.partition(|path| path.is_dir());
+    let own = files.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    own.chain(folders.iter().flat_map(|folder| sources(folder))).collect()
 }

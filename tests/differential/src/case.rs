@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use tidegate_compiler::checked::Effect;
-use tidegate_reference::{Answer, Reason};
+use tidegate_reference::{Answer, Forwarded, Reason};
 use toml::{Table, Value};
 
 use crate::corpus::NOW;
@@ -27,14 +27,32 @@ pub fn text(name: &str, policy: &PolicyText, request: &Request, difference: Opti
         lines.comment("reference", reference.as_ref(), table.as_ref());
         lines.comment("table", table.as_ref(), reference.as_ref());
     }
-    lines.0
+    written_short(&lines.0)
+}
+
+/// The text with long runs of one letter as the corpus writes them: `<x*300>`.
+fn written_short(text: &str) -> String {
+    const LONG: usize = 60;
+    let mut short = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let (run, after) = rest.split_at(rest.find(|c| c != first).unwrap_or(rest.len()));
+        let count = run.chars().count();
+        if count > LONG && first.is_alphanumeric() {
+            short.extend(["<", &String::from(first), "*", &count.to_string(), ">"]);
+        } else {
+            short.push_str(run);
+        }
+        rest = after;
+    }
+    short
 }
 
 struct Lines(String);
 
 impl Lines {
     fn value(&mut self, key: &str, value: &Value) {
-        self.0.push_str(&format!("{} = {value}\n", key_text(key)));
+        self.0.extend([&key_text(key), " = ", &value.to_string(), "\n"]);
     }
 
     fn string(&mut self, key: &str, text: &str) {
@@ -58,7 +76,7 @@ impl Lines {
     fn block(&mut self, key: &str, text: &str) {
         let stands = !text.contains("'''") && !text.contains(|c: char| c.is_control() && c != '\n' && c != '\t');
         if stands {
-            self.0.push_str(&format!("{key} = '''\n{text}'''\n"));
+            self.0.extend([key, " = '''\n", text, "'''\n"]);
         } else {
             self.string(key, text);
         }
@@ -110,6 +128,11 @@ impl Lines {
         }
         if let Some(token) = &forwarded.token {
             self.table("token", token.claims.clone());
+            let space = if token.scheme.is_empty() { "" } else { " " };
+            self.string("token_in", &format!("{}: {}{space}<token>", token.header, token.scheme));
+        }
+        if forwarded.no_store {
+            self.value("no_store", &true.into());
         }
         if forwarded.hides_cookies {
             self.value("hides_cookies", &true.into());
@@ -118,15 +141,33 @@ impl Lines {
 
     /// What one engine says, where it says something else than the other.
     fn comment(&mut self, engine: &str, answer: Option<&Answer>, other: Option<&Answer>) {
-        let parts = |answer: Option<&Answer>| match answer {
-            None => vec!["panicked".to_owned()],
-            Some(answer) => format!("{answer:#?}").lines().map(str::to_owned).collect(),
-        };
-        let theirs = parts(other);
-        for part in parts(answer).iter().filter(|part| !theirs.contains(part)) {
-            self.0.push_str(&format!("# {engine}: {}\n", part.trim().escape_debug()));
+        let theirs = said(other);
+        for part in said(answer).iter().filter(|part| !theirs.contains(part)) {
+            self.0.extend(["# ", engine, ": ", part, "\n"]);
         }
     }
+}
+
+/// An answer, one line a part.
+fn said(answer: Option<&Answer>) -> Vec<String> {
+    let Some(answer) = answer else { return vec!["panicked".to_owned()] };
+    let Answer { effect, reason, rules, detail, url, enforced, would_deny, would_allow, forwarded } = answer;
+    let mut said = vec![
+        format!("{effect:?} for {reason:?} by {rules:?}"),
+        format!("detail {detail:?}"),
+        format!("url {url:?}"),
+        format!("enforced {enforced:?}, would deny {would_deny:?}, would allow {would_allow:?}"),
+    ];
+    if let Some(Forwarded { method, headers, set, remove, token, no_store, upgrade, hides_cookies }) = forwarded {
+        said.extend([
+            format!("method {method:?}"),
+            format!("headers {headers:?}"),
+            format!("sets {set:?}, removes {remove:?}"),
+            format!("token {token:?}"),
+            format!("no-store {no_store:?}, upgrade {upgrade:?}, hides cookies {hides_cookies:?}"),
+        ]);
+    }
+    said
 }
 
 #[cfg(test)]
@@ -134,7 +175,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::corpus::Case;
+    use crate::corpus::{Case, written_out};
     use crate::generate;
 
     #[derive(Deserialize)]
@@ -143,8 +184,15 @@ mod tests {
     }
 
     #[test]
+    fn a_long_run_of_letters_is_written_short() {
+        let long = format!("x = '{}' ---- {}", "l".repeat(61), "é".repeat(200));
+        assert_eq!(written_short(&long), "x = '<l*61>' ---- <é*200>");
+        assert_eq!(written_out(&written_short(&long)), long);
+    }
+
+    #[test]
     fn what_is_written_reads_as_what_was_asked() {
-        for number in 0..200 {
+        for number in 0..60 {
             let (policy, mut sketches) = generate::seeded(1, number);
             let compiled = crate::Compiled::new(&policy.text(), &policy.files());
             let Ok(compiled) = compiled else { continue };
@@ -155,7 +203,8 @@ mod tests {
                 let answer = table.judge(&request, &|name| policy.secret(name));
                 let difference = Difference { reference: Some(answer.clone()), table: None };
                 let written = text("a 'case'", &policy, &request, Some(&difference));
-                let file: File = toml::from_str(&written).unwrap_or_else(|error| panic!("{error}\n{written}"));
+                let file: File =
+                    toml::from_str(&written_out(&written)).unwrap_or_else(|error| panic!("{error}\n{written}"));
                 let [case] = file.case.as_slice() else { panic!("{written}") };
                 assert_eq!(case.policy, policy.text(), "{written}");
                 assert_eq!((&case.files, &case.secrets), (&policy.files(), &policy.secrets), "{written}");

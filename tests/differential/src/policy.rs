@@ -1,6 +1,7 @@
 //! Policies that are given as text.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context, Result};
@@ -32,25 +33,34 @@ impl Compiled {
 }
 
 /// A temporary folder in which one policy after the other is compiled.
-pub struct Folder(TempDir);
+pub struct Folder {
+    folder: TempDir,
+    /// What lies beside the last policy.
+    beside: RefCell<BTreeSet<String>>,
+}
 
 impl Folder {
     /// Makes one; it goes when this is dropped.
     pub fn new() -> Result<Self> {
-        tempfile::tempdir().map(Self).context("cannot make a temporary folder")
+        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+        Ok(Self { folder, beside: RefCell::default() })
     }
 
-    /// Compiles a policy given as text. Files of the policy before it may still lie there; nothing names them.
+    /// Compiles a policy given as text. `files` lie beside it, and nothing else does.
     pub fn compile(&self, text: &str, files: &BTreeMap<String, String>) -> Result<Compilation> {
-        let policy = self.0.path().join("policy.toml");
-        fs::write(&policy, text).context("cannot write the policy")?;
+        let names = files.keys().cloned().collect();
+        for left in self.beside.replace(names).difference(&self.beside.borrow()) {
+            fs::remove_file(self.folder.path().join(left)).context("cannot clear the folder")?;
+        }
         for (name, text) in files {
-            let file = self.0.path().join(name);
+            let file = self.folder.path().join(name);
             let parent = file.parent().context("a file of no folder")?;
             fs::create_dir_all(parent)
                 .and_then(|()| fs::write(&file, text))
                 .context("cannot write beside the policy")?;
         }
+        let policy = self.folder.path().join("policy.toml");
+        fs::write(&policy, text).context("cannot write the policy")?;
         Ok(tidegate_compiler::compile(&policy))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -11,8 +12,8 @@ use hyper::{Request, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::client::{self, Fetch, Outcome};
-use crate::config::{Compatibility, Config};
+use crate::client::{self, Connection, Fetch, Outcome};
+use crate::config::{Compatibility, Config, Outbound};
 use crate::outbound::OutboundWorker;
 use crate::paths::repository;
 use crate::upstream::Upstream;
@@ -20,6 +21,9 @@ use crate::workerd::Workerd;
 
 /// Beneath this name the customers' Workers are reached: `acme.apps.example`.
 const PLATFORM_DOMAIN: &str = "apps.example";
+
+/// The outbound Worker that customers go through who name none.
+const OUTBOUND: &str = "main";
 
 /// The longest that a decision record may take to get from workerd to us.
 const RECORD: Duration = Duration::from_secs(10);
@@ -30,6 +34,7 @@ pub struct Customer {
     pub(crate) name: String,
     pub(crate) compatibility_date: String,
     pub(crate) parameters: Option<Value>,
+    pub(crate) outbound: String,
 }
 
 impl Customer {
@@ -39,6 +44,7 @@ impl Customer {
             name: name.to_owned(),
             compatibility_date: "2026-01-01".to_owned(),
             parameters: Some(json!({ "customer_name": name })),
+            outbound: OUTBOUND.to_owned(),
         }
     }
 
@@ -55,13 +61,20 @@ impl Customer {
         self.parameters = parameters;
         self
     }
+
+    /// Another outbound Worker than the chain's first: one that was put there with [`ChainBuilder::outbound`].
+    #[must_use]
+    pub fn through(mut self, outbound: &str) -> Self {
+        outbound.clone_into(&mut self.outbound);
+        self
+    }
 }
 
 /// What a [`Chain`] is made of.
 pub struct ChainBuilder {
-    outbound: OutboundWorker,
+    outbounds: Vec<Outbound>,
     customers: Vec<Customer>,
-    secrets: Vec<(String, String)>,
+    compatibility_date: Option<String>,
 }
 
 impl ChainBuilder {
@@ -72,10 +85,26 @@ impl ChainBuilder {
         self
     }
 
-    /// One more secret of the outbound Worker.
+    /// One more secret of the outbound Worker, of the one that was put there last if there are several.
     #[must_use]
     pub fn secret(mut self, name: &str, value: &str) -> Self {
-        self.secrets.push((name.to_owned(), value.to_owned()));
+        if let Some(outbound) = self.outbounds.last_mut() {
+            outbound.secrets.push((name.to_owned(), value.to_owned()));
+        }
+        self
+    }
+
+    /// One more outbound Worker, for the customers who go [through](Customer::through) it.
+    #[must_use]
+    pub fn outbound(mut self, name: &str, worker: OutboundWorker) -> Self {
+        self.outbounds.push(Outbound { name: name.to_owned(), worker, secrets: Vec::new() });
+        self
+    }
+
+    /// Another compatibility date for the outbound Worker than `wrangler.toml` gives it.
+    #[must_use]
+    pub fn compatibility_date(mut self, date: &str) -> Self {
+        self.compatibility_date = Some(date.to_owned());
         self
     }
 
@@ -84,21 +113,28 @@ impl ChainBuilder {
         let upstream = Upstream::start().await?;
         let folder = TempDir::with_prefix("tidegate-e2e-").context("cannot make a temporary folder")?;
         let scripts = repository().join("tests/e2e/workers");
-        let outbound = self.outbound.folder();
         // workerd embeds no file that lies elsewhere than beneath its config.
-        for (from, name) in [
-            (scripts.as_path(), "dispatch.js"),
-            (&scripts, "tenant.js"),
-            (&scripts, "outbound.js"),
-            (&outbound, "index.js"),
-            (&outbound, "index_bg.wasm"),
-        ] {
-            let source = from.join(name);
-            fs::copy(&source, folder.path().join(name)).with_context(|| format!("cannot copy {}", source.display()))?;
+        let copy = |source: PathBuf, to: &Path| {
+            let name = source.file_name().context("a file without a name")?;
+            fs::copy(&source, to.join(name)).with_context(|| format!("cannot copy {}", source.display()))
+        };
+        for script in ["dispatch.js", "tenant.js", "outbound.js"] {
+            copy(scripts.join(script), folder.path())?;
+        }
+        for outbound in &self.outbounds {
+            let modules = folder.path().join(outbound.folder());
+            fs::create_dir(&modules).with_context(|| format!("cannot make {}", modules.display()))?;
+            for module in ["index.js", "index_bg.wasm"] {
+                copy(outbound.worker.folder().join(module), &modules)?;
+            }
+        }
+        let mut compatibility = compatibility()?;
+        if let Some(date) = self.compatibility_date {
+            compatibility.date = date;
         }
         let config = Config {
-            compatibility: &compatibility()?,
-            secrets: &self.secrets,
+            compatibility: &compatibility,
+            outbounds: &self.outbounds,
             customers: &self.customers,
             upstream: upstream.address(),
         };
@@ -119,7 +155,8 @@ pub struct Chain {
 impl Chain {
     /// A chain around an outbound Worker.
     pub fn around(outbound: OutboundWorker) -> ChainBuilder {
-        ChainBuilder { outbound, customers: Vec::new(), secrets: Vec::new() }
+        let builder = ChainBuilder { outbounds: Vec::new(), customers: Vec::new(), compatibility_date: None };
+        builder.outbound(OUTBOUND, outbound)
     }
 
     /// A chain whose outbound Worker holds this policy.
@@ -149,6 +186,11 @@ impl Chain {
         client::send_for_json(self.address()?, request).await
     }
 
+    /// A connection to the platform that is used again and again.
+    pub async fn connection(&self) -> Result<Connection> {
+        Connection::open(self.address()?).await
+    }
+
     /// Lets a customer's Worker make one fetch through which both bodies are streamed. The answer comes with its head.
     pub async fn stream(&self, customer: &str, fetch: &Fetch, method: &str, body: Body) -> Result<Response<Incoming>> {
         let request = platform_request(method, customer, "/stream").header("x-fetch", serde_json::to_string(fetch)?);
@@ -161,9 +203,9 @@ impl Chain {
         client::send_for_json(self.address()?, request.body(Body::empty())?).await
     }
 
-    /// Lets a customer's Worker open a raw TCP connection and send an HTTP request over it.
-    pub async fn connect(&self, customer: &str, to: SocketAddr) -> Result<Outcome> {
-        let fetch = serde_json::to_string(&Fetch::get(to.to_string()))?;
+    /// Lets a customer's Worker open a raw TCP connection to `host:port` and send an HTTP request over it.
+    pub async fn connect(&self, customer: &str, to: &str) -> Result<Outcome> {
+        let fetch = serde_json::to_string(&Fetch::get(to))?;
         let request = platform_request("GET", customer, "/connect").header("x-fetch", fetch);
         client::send_for_json(self.address()?, request.body(Body::empty())?).await
     }
@@ -176,8 +218,12 @@ impl Chain {
 
     /// The decision records that the outbound Worker has logged so far.
     pub fn decisions(&self) -> Vec<Value> {
-        let records = self.log().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-        records.filter(|record| record.get("event").is_some_and(|event| event == "decision")).collect()
+        decisions_among(&self.log())
+    }
+
+    /// The decision records since this was called last. The rest of the log is dropped: who runs for long keeps none.
+    pub fn take_decisions(&self) -> Vec<Value> {
+        decisions_among(&self.workerd.take_output())
     }
 
     /// The decision records, as soon as there are enough of them: a record may reach us a little after its answer.
@@ -203,10 +249,12 @@ impl Chain {
     /// The most memory that workerd ever held, in bytes (`VmHWM`, proc(5)).
     #[cfg(target_os = "linux")]
     pub fn peak_memory(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.workerd.pid()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM for workerd")?;
-        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().context("VmHWM is no number")?;
-        Ok(kilobytes * 1024)
+        self.workerd.status("VmHWM")
+    }
+
+    /// The memory that workerd holds, in bytes (`VmRSS`, proc(5)). Only Linux says it.
+    pub fn memory(&self) -> Result<u64> {
+        self.workerd.status("VmRSS")
     }
 
     /// The process id of workerd.
@@ -215,11 +263,16 @@ impl Chain {
     }
 }
 
-fn platform_request(method: &str, customer: &str, path: &str) -> hyper::http::request::Builder {
+fn decisions_among(log: &[String]) -> Vec<Value> {
+    let records = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    records.filter(|record| record.get("event").is_some_and(|event| event == "decision")).collect()
+}
+
+pub(crate) fn platform_request(method: &str, customer: &str, path: &str) -> hyper::http::request::Builder {
     Request::builder().method(method).uri(path).header("host", format!("{customer}.{PLATFORM_DOMAIN}"))
 }
 
-/// What the Worker is deployed with, it is tested with.
+/// What the Worker is deployed with, it is tested with, unless a test says otherwise.
 fn compatibility() -> Result<Compatibility> {
     #[derive(serde::Deserialize)]
     struct Wrangler {

@@ -3,21 +3,28 @@
 use anyhow::{Context, Result, bail};
 use axum::body::Body;
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
+
+use crate::chain::platform_request;
 
 /// One `fetch()` in a customer's Worker. The URL is passed on exactly as it is written.
 #[derive(Clone, Debug, Serialize)]
 pub struct Fetch {
     url: String,
     method: String,
-    headers: BTreeMap<String, String>,
+    headers: Vec<(String, String)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
+    /// A body again, which the customer's Worker sends as octets: a text brings a `content-type` along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    octets: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,8 +45,9 @@ impl Fetch {
         Self {
             url: url.into(),
             method: method.to_owned(),
-            headers: BTreeMap::new(),
+            headers: Vec::new(),
             body: None,
+            octets: None,
             redirect: None,
             cf: None,
             send: None,
@@ -56,10 +64,10 @@ impl Fetch {
         &self.url
     }
 
-    /// One more header.
+    /// One more header; one of a name that is there already is added to it, as the runtime does it.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.headers.insert(name.to_owned(), value.into());
+        self.headers.push((name.to_owned(), value.into()));
         self
     }
 
@@ -67,6 +75,13 @@ impl Fetch {
     #[must_use]
     pub fn body(mut self, body: &str) -> Self {
         self.body = Some(body.to_owned());
+        self
+    }
+
+    /// A body that says nothing of its type.
+    #[must_use]
+    pub fn octets(mut self, body: &str) -> Self {
+        self.octets = Some(body.to_owned());
         self
     }
 
@@ -131,17 +146,46 @@ impl Outcome {
     }
 }
 
+/// A connection that is kept open: a thousand requests a second would otherwise use up the ports of this machine.
+pub struct Connection {
+    to: SocketAddr,
+    sender: SendRequest<Body>,
+}
+
+impl Connection {
+    pub(crate) async fn open(to: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(to).await.with_context(|| format!("cannot connect to {to}"))?;
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Self { to, sender })
+    }
+
+    /// Lets a customer's Worker make several fetches at once.
+    pub async fn fetch_all(&mut self, customer: &str, fetches: &[Fetch]) -> Result<Vec<Outcome>> {
+        let request = platform_request("POST", customer, "/").body(Body::from(serde_json::to_vec(fetches)?))?;
+        read_json(self.send(request).await?).await
+    }
+
+    async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>> {
+        if self.sender.ready().await.is_err() {
+            // workerd closes what was idle for long.
+            *self = Self::open(self.to).await?;
+        }
+        self.sender.send_request(request).await.context("the platform did not answer")
+    }
+}
+
 /// Sends one request over a connection of its own, and gives the answer as soon as its head is there.
-pub(crate) async fn send(to: SocketAddr, request: Request<Body>) -> Result<Response<hyper::body::Incoming>> {
-    let stream = TcpStream::connect(to).await.with_context(|| format!("cannot connect to {to}"))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    sender.send_request(request).await.context("the platform did not answer")
+pub(crate) async fn send(to: SocketAddr, request: Request<Body>) -> Result<Response<Incoming>> {
+    Connection::open(to).await?.send(request).await
 }
 
 /// As [`send`], with the whole body read as JSON.
-pub(crate) async fn send_for_json<T: serde::de::DeserializeOwned>(to: SocketAddr, request: Request<Body>) -> Result<T> {
-    let response = send(to, request).await?;
+pub(crate) async fn send_for_json<T: DeserializeOwned>(to: SocketAddr, request: Request<Body>) -> Result<T> {
+    read_json(send(to, request).await?).await
+}
+
+async fn read_json<T: DeserializeOwned>(response: Response<Incoming>) -> Result<T> {
     let status = response.status();
     let body = response.into_body().collect().await?.to_bytes();
     if !status.is_success() {

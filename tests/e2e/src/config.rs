@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use crate::Customer;
-use crate::upstream::SCHEME_HEADER;
+use crate::outbound::OutboundWorker;
+use crate::upstream::{CF_HEADER, SCHEME_HEADER};
 
 /// The date of the dispatch Worker, which is the platform's own.
 const PLATFORM_DATE: &str = "2026-01-01";
@@ -13,12 +14,29 @@ const PLATFORM_DATE: &str = "2026-01-01";
 pub(crate) struct Config<'c> {
     /// Compatibility date and flags of the outbound Worker.
     pub(crate) compatibility: &'c Compatibility,
-    /// Names and values of the outbound Worker's secrets.
-    pub(crate) secrets: &'c [(String, String)],
+    /// The outbound Workers; the first is that of customers who name none.
+    pub(crate) outbounds: &'c [Outbound],
     /// The platform's customers.
     pub(crate) customers: &'c [Customer],
     /// Where the way out leads.
     pub(crate) upstream: SocketAddr,
+}
+
+/// An outbound Worker as a service of its own.
+pub(crate) struct Outbound {
+    /// By this name customers say which they go through.
+    pub(crate) name: String,
+    /// Its modules.
+    pub(crate) worker: OutboundWorker,
+    /// Names and values of its secrets.
+    pub(crate) secrets: Vec<(String, String)>,
+}
+
+impl Outbound {
+    /// The folder beside the config file in which its modules lie.
+    pub(crate) fn folder(&self) -> String {
+        format!("outbound-{}", self.name)
+    }
 }
 
 /// What `wrangler.toml` says about the runtime.
@@ -40,8 +58,7 @@ impl Config<'_> {
             .customers
             .iter()
             .map(|known| format!("(name = {}, service = {}),", quoted(&known.name), service(known)));
-        let secrets =
-            self.secrets.iter().map(|(name, value)| format!("(name = {}, text = {}),", quoted(name), quoted(value)));
+        let outbounds = self.outbounds.iter().map(|known| self.outbound(known));
         format!(
             r#"using Workerd = import "/workerd/workerd.capnp";
 
@@ -49,14 +66,17 @@ const config :Workerd.Config = (
   services = [
     # Without this one, a Worker whose globalOutbound is forgotten would reach the internet.
     (name = "internet", network = (allow = [])),
-    (name = "upstream", external = (address = {upstream}, http = (style = host, forwardedProtoHeader = {scheme}))),
+    (name = "upstream", external = (
+      address = {upstream},
+      http = (style = host, forwardedProtoHeader = {scheme}, cfBlobHeader = {cf}),
+    )),
     (name = "dispatch", worker = .dispatch),
-    (name = "outbound", worker = .outbound),
+    {outbounds}
     {tenants}
   ],
   sockets = [
     (name = "{platform}", address = "127.0.0.1:0", http = (), service = "dispatch"),
-    (name = "{direct}", address = "127.0.0.1:0", http = (), service = "outbound"),
+    (name = "{direct}", address = "127.0.0.1:0", http = (), service = {outbound}),
   ],
 );
 
@@ -68,32 +88,51 @@ const dispatch :Workerd.Worker = (
     {bindings}
   ],
 );
-
-const outbound :Workerd.Worker = (
-  modules = [
-    (name = "outbound.js", esModule = embed "outbound.js"),
-    (name = "index.js", esModule = embed "index.js"),
-    (name = "index_bg.wasm", wasm = embed "index_bg.wasm"),
-  ],
-  compatibilityDate = {date},
-  compatibilityFlags = [{flags}],
-  globalOutbound = "upstream",
-  bindings = [
-    {secrets}
-  ],
-);
 "#,
             upstream = quoted(&self.upstream.to_string()),
             scheme = quoted(SCHEME_HEADER),
+            cf = quoted(CF_HEADER),
+            outbounds = lines(outbounds),
             tenants = lines(tenants),
             platform = Self::SOCKETS[0],
             direct = Self::SOCKETS[1],
+            outbound = quoted(&service_of_outbound(&self.outbounds[0].name)),
             bindings = lines(bindings),
+        )
+    }
+
+    /// An outbound Worker, with the module before it that hands it the parameters.
+    fn outbound(&self, outbound: &Outbound) -> String {
+        let folder = outbound.folder();
+        let embedded = |name: &str| quoted(&format!("{folder}/{name}"));
+        let secrets = outbound
+            .secrets
+            .iter()
+            .map(|(name, value)| format!("(name = {}, text = {}),", quoted(name), quoted(value)));
+        format!(
+            r#"(name = {service}, worker = (
+      modules = [
+        (name = "outbound.js", esModule = embed "outbound.js"),
+        (name = "index.js", esModule = embed {index}),
+        (name = "index_bg.wasm", wasm = embed {wasm}),
+      ],
+      compatibilityDate = {date},
+      compatibilityFlags = [{flags}],
+      globalOutbound = "upstream",
+      bindings = [{secrets}],
+    )),"#,
+            service = quoted(&service_of_outbound(&outbound.name)),
+            index = embedded("index.js"),
+            wasm = embedded("index_bg.wasm"),
             date = quoted(&self.compatibility.date),
             flags = self.compatibility.flags.iter().map(|flag| quoted(flag)).collect::<Vec<_>>().join(", "),
             secrets = lines(secrets),
         )
     }
+}
+
+fn service_of_outbound(name: &str) -> String {
+    format!("outbound-{name}")
 }
 
 fn lines(items: impl Iterator<Item = String>) -> String {
@@ -108,8 +147,9 @@ fn tenant(customer: &Customer) -> String {
     };
     format!(
         "(modules = [(name = \"tenant.js\", esModule = embed \"tenant.js\")], compatibilityDate = {}, \
-         globalOutbound = (name = \"outbound\"{parameters}))",
+         globalOutbound = (name = {}{parameters}))",
         quoted(&customer.compatibility_date),
+        quoted(&service_of_outbound(&customer.outbound)),
     )
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 pub use tidegate_cli::keys::Algorithm;
-use tidegate_cli::keys::KeyPair;
+use tidegate_cli::keys::{Jwks, KeyPair};
 
 use crate::paths::repository;
 
@@ -41,6 +41,13 @@ impl VerifyingKeys {
     pub fn public(mut self, key: &SigningKey) -> Self {
         self.public.push(key.public.clone());
         self
+    }
+
+    /// Adds all keys of a set.
+    pub fn jwks(mut self, set: &Jwks) -> Result<Self> {
+        let set = serde_json::to_value(set)?;
+        self.public.extend(set["keys"].as_array().context("a JWKS without `keys`")?.iter().cloned());
+        Ok(self)
     }
 
     /// Adds an HS256 key.

@@ -16,13 +16,14 @@ mod chain;
 mod client;
 mod config;
 pub mod jwt;
+pub mod observed;
 mod outbound;
 mod paths;
 mod upstream;
 mod workerd;
 
 pub use chain::{Chain, ChainBuilder, Customer};
-pub use client::{Fetch, Outcome};
+pub use client::{Connection, Fetch, Outcome};
 pub use outbound::{OutboundWorker, compile, compile_file};
 pub use paths::repository;
 pub use upstream::{Captured, Reply, Upstream};

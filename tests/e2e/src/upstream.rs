@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::body::Body;
@@ -18,11 +19,14 @@ use tokio::task::JoinHandle;
 /// The header in which workerd says the scheme that the Worker fetched.
 pub(crate) const SCHEME_HEADER: &str = "x-harness-proto";
 
+/// The header in which workerd says what `cf` the request had.
+pub(crate) const CF_HEADER: &str = "x-harness-cf";
+
 /// As much of a body as is kept.
 const KEPT_BODY: usize = 64 * 1024;
 
 /// One request as it arrived.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Captured {
     /// The method.
     pub method: String,
@@ -32,10 +36,14 @@ pub struct Captured {
     pub host: String,
     /// Path and query as on the request line.
     pub path: String,
+    /// The `cf` that the outbound Worker sent it with, as JSON.
+    pub cf: Option<String>,
     /// All headers but the harness's own, in order, names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body's beginning.
     pub body: Vec<u8>,
+    /// The body's length in bytes.
+    pub length: u64,
 }
 
 impl Captured {
@@ -56,12 +64,13 @@ impl Captured {
 pub struct Reply {
     response: Response<Body>,
     after: Option<Arc<tokio::sync::Barrier>>,
+    delay: Duration,
 }
 
 impl Reply {
     /// 200 with a text.
     pub fn text(body: impl Into<Body>) -> Self {
-        Self { response: Response::new(body.into()), after: None }
+        Self { response: Response::new(body.into()), after: None, delay: Duration::ZERO }
     }
 
     /// A redirect, to a `Location` that is sent as it is given.
@@ -85,6 +94,13 @@ impl Reply {
         self
     }
 
+    /// The answer comes so much later.
+    #[must_use]
+    pub fn delayed(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
     /// The answer waits until as many requests as the barrier counts are there at once.
     #[must_use]
     pub fn after(mut self, barrier: Arc<tokio::sync::Barrier>) -> Self {
@@ -99,6 +115,7 @@ type Answer = Box<dyn Fn(&Captured) -> Reply + Send + Sync>;
 struct Shared {
     captured: Mutex<Vec<Captured>>,
     answers: Mutex<HashMap<String, Arc<Answer>>>,
+    otherwise: Mutex<Option<Arc<Answer>>>,
     received: AtomicU64,
 }
 
@@ -133,6 +150,11 @@ impl Upstream {
         answers.insert(url.to_owned(), Arc::new(Box::new(answer)));
     }
 
+    /// Answers requests for all other URLs.
+    pub fn otherwise(&self, answer: impl Fn(&Captured) -> Reply + Send + Sync + 'static) {
+        *self.shared.otherwise.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(Box::new(answer)));
+    }
+
     /// All that arrived, in order of arrival.
     pub fn captured(&self) -> Vec<Captured> {
         self.shared.captured.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -158,14 +180,14 @@ impl Drop for Upstream {
 async fn arrive(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
     let (mut parts, mut body) = request.into_parts();
     let mut captured = head(&parts);
-    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
-    if let Ok(upgrade) = upgrade {
-        keep(&shared, captured);
-        return upgrade.on_upgrade(echo);
-    }
-    while let Some(Ok(frame)) = body.frame().await {
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await.ok();
+    // What follows an upgrade is no body.
+    while upgrade.is_none()
+        && let Some(Ok(frame)) = body.frame().await
+    {
         if let Some(data) = frame.data_ref() {
             shared.received.fetch_add(data.len() as u64, Ordering::SeqCst);
+            captured.length += data.len() as u64;
             let room = KEPT_BODY.saturating_sub(captured.body.len());
             captured.body.extend_from_slice(&data[..data.len().min(room)]);
         }
@@ -173,12 +195,22 @@ async fn arrive(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     let url = captured.url();
     let plain_url = url.split_once('?').map_or(url.as_str(), |(plain, _)| plain);
     let answer = shared.answers.lock().unwrap_or_else(PoisonError::into_inner).get(plain_url).cloned();
+    let answer = answer.or_else(|| shared.otherwise.lock().unwrap_or_else(PoisonError::into_inner).clone());
     let reply = answer.map_or_else(|| Reply::text("ok"), |answer| answer(&captured));
     keep(&shared, captured);
     if let Some(barrier) = reply.after {
         barrier.wait().await;
     }
-    reply.response
+    tokio::time::sleep(reply.delay).await;
+    match upgrade {
+        // To an upgrade the answer is a socket, with what else the answer's head says.
+        Some(upgrade) => {
+            let mut socket = upgrade.on_upgrade(echo);
+            socket.headers_mut().extend(reply.response.into_parts().0.headers);
+            socket
+        }
+        None => reply.response,
+    }
 }
 
 fn keep(shared: &Shared, captured: Captured) {
@@ -193,13 +225,15 @@ fn head(parts: &Parts) -> Captured {
         scheme: one(SCHEME_HEADER),
         host: one("host"),
         path: parts.uri.to_string(),
+        cf: parts.headers.get(CF_HEADER).map(text),
         headers: parts
             .headers
             .iter()
-            .filter(|(name, _)| *name != SCHEME_HEADER)
+            .filter(|(name, _)| ![SCHEME_HEADER, CF_HEADER].contains(&name.as_str()))
             .map(|(name, value)| (name.to_string(), text(value)))
             .collect(),
         body: Vec::new(),
+        length: 0,
     }
 }
 

@@ -61,9 +61,23 @@ impl Workerd {
         self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// As [`output`](Self::output), and forgets it.
+    pub(crate) fn take_output(&self) -> Vec<String> {
+        std::mem::take(&mut *self.output.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// A figure of the process's status in bytes (proc(5)). Only Linux has it.
+    pub(crate) fn status(&self, name: &str) -> Result<u64> {
+        let file = format!("/proc/{}/status", self.pid());
+        let status = std::fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let kilobytes = line.with_context(|| format!("no {name} for workerd"))?.trim().trim_end_matches(" kB");
+        Ok(kilobytes.parse::<u64>().with_context(|| format!("{name} is no number"))? * 1024)
     }
 
     fn wait_for(&mut self, sockets: &[&str], arrived: &Receiver<(String, u16)>) -> Result<()> {

@@ -21,9 +21,12 @@ export default {
   },
 };
 
-async function outcome({ url, method, headers, body, redirect, cf }) {
+async function outcome({ url, method, headers, body, octets, redirect, cf }) {
   try {
+    if (octets !== undefined) body = new TextEncoder().encode(octets);
     const response = await fetch(url, { method, headers, body, redirect, cf });
+    response.webSocket?.accept();
+    response.webSocket?.close();
     return {
       status: response.status,
       headers: [...response.headers],
@@ -41,7 +44,7 @@ function stream({ url, method, headers }, body) {
 
 async function conversation({ url, headers, send }) {
   try {
-    const response = await fetch(url, { headers: { ...headers, upgrade: "websocket" } });
+    const response = await fetch(url, { headers: [...headers, ["upgrade", "websocket"]] });
     const socket = response.webSocket;
     if (!socket) return { status: response.status, headers: [...response.headers], body: await response.text() };
     socket.accept();

@@ -35,8 +35,7 @@ const ENTRY: &str = "index.js";
 pub struct Bundle {
     worker: PathBuf,
     folder: Folder,
-    /// What it weighs.
-    pub sizes: Sizes,
+    table: Vec<u8>,
 }
 
 /// Why there is no new folder; the old one is untouched.
@@ -109,8 +108,12 @@ impl Bundle {
             .ok_or(BundleError::NoWorker { folder: worker.to_owned(), file: MODULE })?;
         *module =
             wasm::embed(module, table).map_err(|source| BundleError::Wasm { path: worker.join(MODULE), source })?;
-        let sizes = Sizes::of(&folder, Path::new(MODULE), table);
-        Ok(Self { worker: worker.to_owned(), folder, sizes })
+        Ok(Self { worker: worker.to_owned(), folder, table: table.to_owned() })
+    }
+
+    /// What it weighs. Squeezing it takes longer than everything else here.
+    pub fn sizes(&self) -> Sizes {
+        Sizes::of(&self.folder, Path::new(MODULE), &self.table)
     }
 
     /// Puts the folder in its place, in one step. The Worker's own folder may be the place.

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Resul
     let digest = load::digest(&output.table)?;
     let bundle = Bundle::new(&args.worker, &output.table)?;
     bundle.install(&args.out)?;
-    let built = Built { out: args.out.display().to_string(), digest: &digest, sizes: bundle.sizes };
+    let built = Built { out: args.out.display().to_string(), digest: &digest, sizes: bundle.sizes() };
     match format {
         Format::Json => json::write_line(terminal.data(), &built)?,
         Format::Human => {

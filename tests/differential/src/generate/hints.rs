@@ -8,7 +8,7 @@ use tidegate_compiler::checked::{
 
 use super::words::{CUSTOMERS, HOST_REGEXES, METHODS, PATH_REGEXES};
 
-/// Names of one list that are asked; lists may be long.
+/// Names of one list that are asked, from its beginning to its end; lists may be long.
 const LIST_NAMES: usize = 8;
 
 /// What is worth asking a policy.
@@ -82,7 +82,6 @@ impl Hints {
 
 impl Aim {
     fn of(condition: &Condition, lists: &[List]) -> Self {
-        let globs = |globs: &Option<Vec<AnyRunGlob>>| globs.iter().flatten().flat_map(any_run).collect();
         Self {
             hosts: condition.hosts.iter().flat_map(|hosts| host_samples(hosts, lists)).collect(),
             schemes: condition.schemes.clone().unwrap_or_default(),
@@ -94,7 +93,13 @@ impl Aim {
                 .iter()
                 .map(|(name, values)| (name.clone(), values.iter().flat_map(any_run).collect()))
                 .collect(),
-            customers: globs(&condition.customers),
+            customers: condition
+                .customers
+                .iter()
+                .flatten()
+                .flat_map(any_run)
+                .filter(|customer| !customer.is_empty())
+                .collect(),
             tags: condition.tags.clone().unwrap_or_default(),
             websocket: false,
             expires: None,
@@ -142,8 +147,10 @@ fn host_samples(hosts: &HostCondition, lists: &[List]) -> Vec<String> {
             HostPattern::Regex(regex) => samples.extend(known_samples(HOST_REGEXES, &regex.text)),
         }
     }
-    for name in hosts.lists.iter().flat_map(|&list| lists[list].names.iter().take(LIST_NAMES)) {
-        samples.extend([name.clone(), format!("y.{name}")]);
+    for list in hosts.lists.iter().map(|&list| &lists[list]) {
+        for name in list.names.iter().step_by(list.names.len() / LIST_NAMES + 1) {
+            samples.extend([name.clone(), format!("y.{name}")]);
+        }
     }
     samples
 }

@@ -7,8 +7,8 @@ use toml::{Table, Value};
 use super::choices::Choices;
 use super::rule;
 use super::words::{
-    CLAIMS, CUSTOMER_GLOBS, CUSTOMER_TEMPLATES, CUSTOMERS, HEADERS, LIST_NAMES, PLAIN_TEMPLATES, SECRET_TEMPLATES,
-    SECRETS, TAGS, TENANT_DOMAINS, VARS,
+    CLAIMS, CUSTOMER_GLOBS, CUSTOMER_TEMPLATES, CUSTOMERS, HEADERS, LIST_NAMES, ODD_SECRETS, OWN_HOSTS,
+    PLAIN_TEMPLATES, SECRET_TEMPLATES, SECRETS, TAGS, TENANT_DOMAINS, VARS,
 };
 use crate::text::PolicyText;
 
@@ -20,6 +20,12 @@ const FILES: [(&str, &[&str], &str); 3] = [
     ("parts/deep.toml", &[], "../lists"),
 ];
 
+/// Rules of a large policy: more than there are bits in a word.
+const LARGE: usize = 80;
+
+/// Names of a long list: several blocks of the table's index.
+const LONG_LIST: usize = 150;
+
 /// What rules can name and say, the same in the whole policy.
 pub(super) struct Scope {
     /// Requests say whose they are.
@@ -27,6 +33,10 @@ pub(super) struct Scope {
     /// Tags that some request can have.
     pub(super) tags: Vec<&'static str>,
     pub(super) lists: Vec<String>,
+    /// Hosts that many rules name, so that they meet.
+    pub(super) hosts: Vec<&'static str>,
+    /// There are so many rules that two of them contradict each other wherever they can.
+    pub(super) is_large: bool,
     /// Headers that rules set, with the one template that all of them take: two would contradict each other where rules
     /// meet, and they meet all the time.
     pub(super) set: Vec<(&'static [&'static str], &'static str)>,
@@ -90,7 +100,7 @@ pub(super) fn policy(choices: &mut Choices<'_>) -> PolicyText {
     }
 
     let mut keys = Vec::new();
-    for number in 0..choices.below(3) {
+    for number in 0..choices.one(&[0, 1, 1, 2]) {
         let id = format!("k{number}");
         let alg = choices.one(&["ES256", "HS256", "EdDSA"]);
         let mut key = table([
@@ -109,6 +119,8 @@ pub(super) fn policy(choices: &mut Choices<'_>) -> PolicyText {
         has_identity,
         tags,
         lists: list_ids,
+        hosts: choices.some(OWN_HOSTS, 3),
+        is_large: choices.percent(3),
         set: Vec::new(),
         left: Vec::new(),
         jwt: jwt(&keys, has_identity, choices),
@@ -119,14 +131,16 @@ pub(super) fn policy(choices: &mut Choices<'_>) -> PolicyText {
         let entries = (0..=choices.below(2)).map(|_| Value::Table(enforce_for(&scope, choices))).collect();
         files[0].insert("enforce-for".into(), Value::Array(entries));
     }
-    for number in 0..=choices.below(8) {
+    let rules = if scope.is_large { LARGE } else { 1 + choices.below(8) };
+    for number in 0..rules {
         let rule = rule::rule(number, &scope, choices);
         let rules = files[place(choices)].entry("rule").or_insert_with(|| Value::Array(Vec::new()));
         rules.as_array_mut().into_iter().for_each(|rules| rules.push(Value::Table(rule.clone())));
     }
 
-    let secrets = SECRETS.iter().filter(|_| choices.percent(60));
-    let secrets = secrets.rev().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut secrets: Vec<_> = SECRETS.iter().filter(|_| !choices.percent(12)).collect();
+    secrets.extend(choices.any(ODD_SECRETS).filter(|_| choices.percent(12)));
+    let secrets = secrets.into_iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
     assemble(files, extends, lists, secrets)
 }
 
@@ -173,7 +187,7 @@ fn customers(choices: &mut Choices<'_>) -> Vec<(&'static str, Vec<&'static str>,
             continue;
         }
         let tags = if choices.percent(60) { choices.some(TAGS, 2) } else { Vec::new() };
-        let vars = if choices.percent(75) { choices.some(VARS, 2) } else { Vec::new() };
+        let vars = if choices.percent(90) { choices.some(VARS, 2) } else { Vec::new() };
         let vars = vars.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         customers.push((name, tags, vars));
     }
@@ -183,7 +197,12 @@ fn customers(choices: &mut Choices<'_>) -> Vec<(&'static str, Vec<&'static str>,
 /// A list's lines: entries, and what else its format has.
 fn list_lines(format: &str, skips: bool, choices: &mut Choices<'_>) -> Vec<String> {
     let mut lines = Vec::new();
-    for _ in 0..1 + choices.below(5) {
+    if choices.percent(10) {
+        let address = if format == "hosts" { "0.0.0.0 " } else { "" };
+        let names = (0..LONG_LIST).map(|number| (number * 37 % 1_000, LIST_NAMES[number % 3]));
+        lines.extend(names.map(|(number, name)| format!("{address}n{number}.{name}")));
+    }
+    for _ in 0..=choices.below(5) {
         let name = choices.one(LIST_NAMES);
         let (address, boilerplate) = match format {
             "hosts" => (choices.one(&["0.0.0.0 ", "::1\t", "127.0.0.1  "]), "127.0.0.1 localhost"),

@@ -10,7 +10,7 @@ use super::words::{
 };
 
 /// What a condition stands in, which says what it may name.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Place {
     /// A rule that allows; whether it sends a credential, and whether it takes escapes literally.
     Allow {
@@ -68,8 +68,7 @@ pub(super) fn rule(number: usize, scope: &Scope, choices: &mut Choices<'_>) -> T
 fn condition(place: Place, scope: &Scope, choices: &mut Choices<'_>) -> Table {
     let mut condition = Table::new();
     let mut name = |key: &str, value: Value| condition.insert(key.to_owned(), value);
-    let credential = place == Place::Allow { credential: true, literal: false }
-        || place == Place::Allow { credential: true, literal: true };
+    let credential = matches!(place, Place::Allow { credential: true, .. });
     let literal = matches!(place, Place::Allow { literal: true, .. });
     // An exception names a dimension or two, a rule that denies some, so that not everything is denied.
     let often = |of_allow: usize, of_deny: usize, of_except: usize| match place {
@@ -84,11 +83,12 @@ fn condition(place: Place, scope: &Scope, choices: &mut Choices<'_>) -> Table {
             name("domains", strings(&choices.some(OWN_DOMAINS, 2)));
         }
         if !domains || choices.percent(40) {
-            name("hosts", strings(&choices.some(OWN_HOSTS, 3)));
+            let hosts = if choices.percent(60) { &scope.hosts } else { OWN_HOSTS };
+            name("hosts", strings(&choices.some(hosts, 3)));
         }
     } else {
         if choices.percent(often(70, 60, 25)) {
-            let hosts = choices.one(&[OWN_HOSTS, OWN_HOSTS, OWN_HOSTS, OTHER_HOSTS, SPECIAL_HOSTS]);
+            let hosts = choices.one(&[&scope.hosts, &scope.hosts, OWN_HOSTS, OTHER_HOSTS, SPECIAL_HOSTS]);
             let mut hosts = choices.some(hosts, 3);
             if choices.percent(15) {
                 hosts.extend(choices.some(SPECIAL_HOSTS, 2));
@@ -152,10 +152,10 @@ fn obligations(rule: &mut Table, is_report: bool, scope: &Scope, choices: &mut C
         _ => (true, choices.percent(50)),
     };
     let mut credential = false;
-    if let Some(jwt) = scope.jwt.as_ref().filter(|_| may_credential && choices.percent(60)) {
+    if let Some(jwt) = scope.jwt.as_ref().filter(|_| may_credential && choices.percent(75)) {
         let mut jwt = jwt.clone();
         // Another token than the other rules': an error, but where something keeps them apart.
-        if choices.percent(5) {
+        if choices.percent(5) && !scope.is_large {
             jwt.insert("ttl".into(), "61s".into());
         }
         rule.insert("jwt".into(), Value::Table(jwt));
@@ -164,7 +164,7 @@ fn obligations(rule: &mut Table, is_report: bool, scope: &Scope, choices: &mut C
     let mut set = Table::new();
     if some {
         for (spellings, usual) in choices.some(&scope.set, 3) {
-            let odd = choices.percent(if is_report { 50 } else { 4 });
+            let odd = choices.percent(if is_report { 50 } else { 4 }) && (is_report || !scope.is_large);
             let template = if odd { template(scope.has_identity, choices) } else { usual };
             if template.contains("{secret.") && !may_credential {
                 continue;

@@ -166,7 +166,7 @@ fn endpoint(draft: &mut Draft<'_>, choices: &mut Choices<'_>) {
         16 => choices.one(&[":0", ":65536", ":65535", ":00443", ":", ":x"]).clone_into(&mut draft.port),
         17 => "user:pass@".clone_into(&mut draft.userinfo),
         18 => draft.userinfo = format!("{}@", draft.another_host(choices)),
-        _ => draft.userinfo = "a%2Fb:@".to_owned(),
+        _ => "a%2Fb:@".clone_into(&mut draft.userinfo),
     }
 }
 

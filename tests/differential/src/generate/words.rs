@@ -154,10 +154,22 @@ pub(super) const HEADERS: &[&[&str]] = &[
 
 /// Templates without and with secrets.
 pub(super) const PLAIN_TEMPLATES: &[&str] = &["static", "", "a{{b}}c"];
-pub(super) const CUSTOMER_TEMPLATES: &[&str] =
-    &["{customer}", "{vars.plan}", "t-{customer}/{vars.plan}", "{vars.none}"];
-pub(super) const SECRET_TEMPLATES: &[&str] =
-    &["{secret.API_KEY}", "Bearer {secret.API_KEY}", "{secret.TOKEN}{secret.API_KEY}", "{secret.NONE}"];
+pub(super) const CUSTOMER_TEMPLATES: &[&str] = &[
+    "{customer}",
+    "{customer}",
+    "{vars.plan}",
+    "t-{customer}",
+    "{customer}/{vars.plan}",
+    "{{{customer}}}",
+    "{vars.none}",
+];
+pub(super) const SECRET_TEMPLATES: &[&str] = &[
+    "{secret.API_KEY}",
+    "Bearer {secret.API_KEY}",
+    "{secret.TOKEN}",
+    "{secret.TOKEN}{secret.API_KEY}",
+    "{secret.NONE}",
+];
 
 pub(super) const VARS: &[(&str, &str)] = &[
     ("plan", "gold"),
@@ -168,12 +180,18 @@ pub(super) const VARS: &[(&str, &str)] = &[
     ("plan", "two\nlines"),
 ];
 
-/// Worker secrets; `NONE` is never there.
-pub(super) const SECRETS: &[(&str, &str)] =
-    &[("API_KEY", "k3y"), ("TOKEN", "t0k{en}"), ("API_KEY", "clé"), ("TOKEN", "tok\r\nen"), ("API_KEY", "k3y ")];
+/// Worker secrets as they should be, and as they can be; `NONE` is never there.
+pub(super) const SECRETS: &[(&str, &str)] = &[("API_KEY", "k3y"), ("TOKEN", "t0k{en}")];
+pub(super) const ODD_SECRETS: &[(&str, &str)] =
+    &[("API_KEY", "clé"), ("TOKEN", "tok\r\nen"), ("API_KEY", "k3y "), ("TOKEN", "")];
 
-pub(super) const CLAIMS: &[(&str, &str)] =
-    &[("plan", "{vars.plan}"), ("who", "{customer}"), ("env", "prod"), ("key", "{secret.API_KEY}"), ("é", "é")];
+pub(super) const CLAIMS: &[(&str, &str)] = &[
+    ("env", "prod"),
+    ("who", "{customer}"),
+    ("é", "é {customer}"),
+    ("plan", "{vars.plan}"),
+    ("key", "{secret.API_KEY}"),
+];
 
 /// Days around the day on which requests are asked, and far from it.
 pub(super) const DAYS: &[&str] = &["2026-12-31", "2026-11-23", "2026-11-22", "2030-02-28", "2000-02-29", "1969-12-31"];
