@@ -12,7 +12,7 @@ use std::process::Command;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Our crates, and which of ours each may know. Tests may know more.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 10] = [
     ("tidegate-table", &[]),
     ("tidegate-engine", &["tidegate-table"]),
     ("tidegate-compiler", &["tidegate-engine", "tidegate-table"]),
@@ -22,6 +22,7 @@ const EDGES: [(&str, &[&str]); 9] = [
     ("tidegate-cli", &["tidegate-compiler", "tidegate-engine", "tidegate-reference", "tidegate-table"]),
     ("tidegate-differential", &["tidegate-compiler", "tidegate-engine", "tidegate-reference"]),
     ("tidegate-e2e", &["tidegate-cli", "tidegate-compiler", "tidegate-differential", "tidegate-reference"]),
+    ("tidegate-properties", &["tidegate-compiler", "tidegate-differential", "tidegate-engine", "tidegate-table"]),
     ("xtask", &[]),
 ];
 

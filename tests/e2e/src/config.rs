@@ -154,7 +154,7 @@ fn tenant(customer: &Customer) -> String {
 }
 
 /// A text in Cap'n Proto's notation.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {
         match character {

@@ -19,6 +19,7 @@ pub mod jwt;
 pub mod observed;
 mod outbound;
 mod paths;
+mod script;
 mod upstream;
 mod workerd;
 
@@ -26,4 +27,5 @@ pub use chain::{Chain, ChainBuilder, Customer};
 pub use client::{Connection, Fetch, Outcome};
 pub use outbound::{OutboundWorker, compile, compile_file};
 pub use paths::repository;
+pub use script::Script;
 pub use upstream::{Captured, Reply, Upstream};
