@@ -164,6 +164,7 @@ impl Copy {
             }
         }
         process::run("building the Worker with it", self.at_home(cargo().args(["xtask", "worker"])))?;
+        process::run("and the one that traps", self.at_home(cargo().args(["xtask", "worker", "--that-traps"])))?;
         let caught = self.cargo_test(&["--package", "tidegate-e2e"])?;
         Ok(caught.map_or(Fate::Survived, |by| Fate::Caught { by }))
     }
