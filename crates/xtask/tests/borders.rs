@@ -23,6 +23,7 @@ const EDGES: [(&str, &[&str]); 10] = [
     ("tidegate-cli", &["tidegate-compiler", "tidegate-engine", "tidegate-reference", "tidegate-table"]),
     ("tidegate-differential", &["tidegate-compiler", "tidegate-engine", "tidegate-reference"]),
     ("tidegate-e2e", &["tidegate-cli", "tidegate-compiler", "tidegate-differential", "tidegate-reference"]),
+    ("tidegate-properties", &["tidegate-compiler", "tidegate-differential", "tidegate-engine", "tidegate-table"]),
     ("xtask", &[]),
 ];
 

@@ -311,7 +311,7 @@ pub(crate) fn platform_request(method: &str, customer: &str, path: &str) -> hype
 }
 
 /// What the Worker is deployed with, it is tested with, unless a test says otherwise.
-fn compatibility() -> Result<Compatibility> {
+pub(crate) fn compatibility() -> Result<Compatibility> {
     #[derive(serde::Deserialize)]
     struct Wrangler {
         compatibility_date: String,

@@ -179,7 +179,7 @@ fn tails(tail: &Tail) -> &'static str {
 }
 
 /// A text in Cap'n Proto's notation.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {
         match character {

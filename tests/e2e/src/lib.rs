@@ -20,6 +20,7 @@ pub mod observed;
 mod outbound;
 mod paths;
 mod raw;
+mod script;
 mod upstream;
 mod workerd;
 
@@ -28,4 +29,5 @@ pub use client::{Connection, Fetch, Outcome};
 pub use outbound::{OutboundWorker, compile, compile_file};
 pub use paths::repository;
 pub use raw::{Act, ClosedPort, RawUpstream};
+pub use script::Script;
 pub use upstream::{Captured, Reply, Upstream};
