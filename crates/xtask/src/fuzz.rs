@@ -1,12 +1,13 @@
 //! `cargo xtask fuzz`: the targets in `fuzz/fuzz_targets`, each named for its property.
 //!
 //! cargo-fuzz drives libFuzzer: with a nightly toolchain where there is one, for its address sanitizer, else with the pinned
-//! stable one, without. Inputs that reach new code are kept in `target/fuzz`, from one run to the next; those that
-//! the repository keeps (`fuzz/corpus`) are where every run begins, and change only by hand.
+//! stable one, without. Every run begins with the inputs that the repository keeps (`fuzz/corpus`, `fuzz/regressions`), which
+//! change only by hand. What a long run finds beside them stays in `target/fuzz`, for the next.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 
@@ -16,6 +17,12 @@ use crate::workspace::root;
 
 /// cargo-fuzz, whose version nothing else hangs on.
 const VERSION: &str = "0.13.2";
+
+/// Targets that run side by side: the smallest machines have two cores.
+const AT_ONCE: usize = 2;
+
+/// Bytes of an input; seconds that one may take; little is printed. What lives as long as the process is no leak.
+const LIMITS: [&str; 5] = ["-max_len=4096", "-timeout=60", "-detect_leaks=0", "-verbosity=0", "-print_final_stats=1"];
 
 /// How long each target runs as one of the tests.
 const SECONDS_OF_A_TEST: u64 = 10;
@@ -30,15 +37,22 @@ pub(crate) fn run_for(minutes: &str, target: Option<&str>) -> Result<()> {
             bail!("there is no fuzz/fuzz_targets/{wanted}.rs");
         }
     }
-    let seconds = (minutes * 60).div_ceil(targets.len() as u64);
-    fuzz(&targets, seconds)
+    let seconds = (minutes * 60).div_ceil(targets.chunks(AT_ONCE).len() as u64);
+    fuzz(&targets, &found("found"), &[&format!("-max_total_time={seconds}")])
 }
 
-/// Runs each target for a moment, from the kept inputs; gives how many there are.
+/// Runs each target for a moment, from the kept inputs and the same seed; gives how many there are.
 pub(crate) fn test() -> Result<u32> {
     let targets = targets()?;
-    fuzz(&targets, SECONDS_OF_A_TEST)?;
+    let found = found("tested");
+    let _ = fs::remove_dir_all(&found);
+    fuzz(&targets, &found, &["-seed=1", &format!("-max_total_time={SECONDS_OF_A_TEST}")])?;
     Ok(u32::try_from(targets.len())?)
+}
+
+/// Where inputs go that reach what no kept one reaches.
+fn found(by: &str) -> PathBuf {
+    root().join("target/fuzz").join(by)
 }
 
 fn targets() -> Result<Vec<String>> {
@@ -49,21 +63,18 @@ fn targets() -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn fuzz(targets: &[String], seconds: u64) -> Result<()> {
+/// Runs the targets with these options of libFuzzer; what is found goes beneath `found`.
+fn fuzz(targets: &[String], found: &Path, options: &[&str]) -> Result<()> {
     let fuzzer = Fuzzer::new()?;
     run("building the fuzz targets", &mut fuzzer.command("build"))?;
-    for target in targets {
-        let found = root().join("target/fuzz").join(target);
-        let kept = root().join("fuzz/corpus").join(target);
-        fs::create_dir_all(&found).with_context(|| format!("cannot create {}", found.display()))?;
-        let mut command = fuzzer.command("run");
-        command.arg(target).arg(&found);
-        if kept.is_dir() {
-            command.arg(&kept);
-        }
-        command.args(["--", "-print_final_stats=1", &format!("-max_total_time={seconds}")]);
-        run(&format!("fuzzing {target} for {seconds} s"), &mut command).with_context(|| {
-            format!("`{target}` does not hold; the input is in fuzz/artifacts/{target}: keep it in fuzz/regressions/{target}")
+    for together in targets.chunks(AT_ONCE) {
+        let fuzzer = &fuzzer;
+        thread::scope(|scope| {
+            let started: Vec<_> = together
+                .iter()
+                .map(|target| scope.spawn(move || fuzzer.fuzz(target, &found.join(target), options)))
+                .collect();
+            started.into_iter().try_for_each(|one| one.join().unwrap_or_else(|_| bail!("a thread panicked")))
         })?;
     }
     Ok(())
@@ -77,13 +88,30 @@ struct Fuzzer {
 
 impl Fuzzer {
     fn new() -> Result<Self> {
-        let has_nightly = output(program("rustup").args(["run", "nightly", "rustc", "--version"])).is_some();
+        let nightly = output(program("rustup").args(["run", "nightly", "rustc", "--version"]));
+        let has_nightly = nightly.is_some_and(|version| minor(&version) >= minor(env!("CARGO_PKG_RUST_VERSION")));
         say(if has_nightly {
             "fuzzing with the nightly toolchain"
         } else {
-            "no nightly toolchain: fuzzing without a sanitizer"
+            "no nightly toolchain that is new enough: fuzzing without a sanitizer"
         });
         Ok(Self { cargo_fuzz: crate_binary("cargo-fuzz", VERSION, "cargo-fuzz")?, has_nightly })
+    }
+
+    fn fuzz(&self, target: &str, found: &Path, options: &[&str]) -> Result<()> {
+        fs::create_dir_all(found).with_context(|| format!("cannot create {}", found.display()))?;
+        let mut command = self.command("run");
+        // libFuzzer writes into the first of its folders.
+        command.arg(target).arg(found);
+        let kept = ["corpus", "regressions"].map(|folder| root().join("fuzz").join(folder).join(target));
+        command.args(kept.iter().filter(|folder| folder.is_dir())).arg("--").args(LIMITS).args(options);
+        let dictionary = root().join("fuzz/dictionaries").join(format!("{target}.dict"));
+        if dictionary.is_file() {
+            command.arg(format!("-dict={}", dictionary.display()));
+        }
+        run(&format!("fuzzing {target}"), &mut command).with_context(|| {
+            format!("`{target}` does not hold; the input is in fuzz/artifacts/{target}: keep it in fuzz/regressions/{target}")
+        })
     }
 
     fn command(&self, what: &str) -> Command {
@@ -97,4 +125,9 @@ impl Fuzzer {
         }
         command
     }
+}
+
+/// `rustc 1.97.0-nightly (…)` → 97.
+fn minor(version: &str) -> Option<u32> {
+    version.split('.').nth(1)?.parse().ok()
 }

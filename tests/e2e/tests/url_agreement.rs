@@ -60,9 +60,14 @@ async fn where_our_canonicaliser_accepts_a_url_workerd_reads_the_same() -> Resul
 
 /// The kept inputs of the fuzz target that looks at URLs alone.
 fn kept_by_the_fuzzer() -> Result<Vec<String>> {
-    let folder = repository().join("fuzz/corpus/canonical_urls_agree");
-    let files = fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    files.map(|file| Ok(String::from_utf8_lossy(&fs::read(file?.path())?).into_owned())).collect()
+    let mut urls = Vec::new();
+    for folder in ["fuzz/corpus/canonical_urls_agree", "fuzz/regressions/canonical_urls_agree"] {
+        let folder = repository().join(folder);
+        for file in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+            urls.push(String::from_utf8_lossy(&fs::read(file?.path())?).into_owned());
+        }
+    }
+    Ok(urls)
 }
 
 /// Parts that URLs are put together from.

@@ -23,17 +23,3 @@ pub mod table_equals_reference;
 mod judgement;
 mod policies;
 mod request;
-
-/// A name and a check.
-pub type Property = (&'static str, fn(&[u8]));
-
-/// All of them.
-pub const PROPERTIES: [Property; 7] = [
-    ("any_bytes_are_refused_or_total", any_bytes_are_refused_or_total::check),
-    ("any_request_is_decided", any_request_is_decided::check),
-    ("canonical_urls_agree", canonical_urls_agree::check),
-    ("compiling_is_total_and_deterministic", compiling_is_total_and_deterministic::check),
-    ("importers_lose_no_line", importers_lose_no_line::check),
-    ("resealed_tables_never_lie", resealed_tables_never_lie::check),
-    ("table_equals_reference", table_equals_reference::check),
-];
