@@ -27,7 +27,7 @@
 //!   let requests = sketches.iter().map(|sketch| sketch.request(&hints));
 //! ```
 //!
-//! A policy takes about 250 bytes, few over 500, a large one 3,000; what is left are requests, 48 bytes each. Policies shrink
+//! A policy takes about 250 bytes, few over 500, a large one 5,000; what is left are requests, 48 bytes each. Policies shrink
 //! as trees of TOML do (see [`PolicyText`]), requests by turning to the plainest.
 
 mod choices;
@@ -50,7 +50,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use crate::text::{PolicyText, Smaller};
 
 /// Bytes for a policy; hardly any takes more.
-const POLICY: usize = 4_096;
+const POLICY: usize = 8_192;
 
 /// Policies.
 pub fn policy() -> impl Strategy<Value = PolicyText> {

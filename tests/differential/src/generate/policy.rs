@@ -20,8 +20,8 @@ const FILES: [(&str, &[&str], &str); 3] = [
     ("parts/deep.toml", &[], "../lists"),
 ];
 
-/// Rules of a large policy: more than there are bits in a word.
-const LARGE: usize = 80;
+/// Rules of a large policy: with a host of its own in most of them, these are more sets of hosts than a word has bits.
+const LARGE: usize = 120;
 
 /// Names of a long list: several blocks of the table's index.
 const LONG_LIST: usize = 150;
@@ -50,14 +50,10 @@ pub(super) struct Scope {
 
 /// Makes a policy.
 pub(super) fn policy(choices: &mut Choices<'_>) -> PolicyText {
-    let mut files = [Table::new(), Table::new(), Table::new()];
-    let mut lists = BTreeMap::new();
-    let extends = choices.percent(25);
-    let place = |choices: &mut Choices<'_>| if extends { choices.below(FILES.len()) } else { 0 };
-
+    let mut files = Files { tables: Default::default(), extends: choices.percent(25) };
     let is_report = choices.percent(25);
     let has_identity = !choices.percent(12);
-    let root = &mut files[0];
+    let root = &mut files.tables[0];
     root.insert("policy".into(), Value::Integer(1));
     root.insert("default".into(), (if choices.percent(35) { "allow" } else { "deny" }).into());
     if is_report {
@@ -66,58 +62,16 @@ pub(super) fn policy(choices: &mut Choices<'_>) -> PolicyText {
     let brings_tags = has_identity && choices.percent(70);
     identity(root, has_identity, brings_tags, choices);
     if choices.percent(40) {
-        let file = place(choices);
-        files[file].insert("tenant-domains".into(), strings(&choices.some(TENANT_DOMAINS, 2)));
+        let file = files.any(choices);
+        files.tables[file].insert("tenant-domains".into(), strings(&choices.some(TENANT_DOMAINS, 2)));
     }
 
-    let customers = if has_identity { customers(choices) } else { Vec::new() };
-    let tags_here = |tag: &&&str| customers.iter().any(|(_, tags, _)| tags.contains(tag));
-    let tags = TAGS.iter().filter(|tag| brings_tags || tags_here(tag)).copied().collect();
-    for (name, tags, vars) in &customers {
-        let mut customer = Table::new();
-        if !tags.is_empty() {
-            customer.insert("tags".into(), strings(tags));
-        }
-        if !vars.is_empty() {
-            customer.insert("vars".into(), Value::Table(vars.clone()));
-        }
-        insert(&mut files[place(choices)], "customers", name, customer);
-    }
-
-    let mut list_ids = Vec::new();
-    for number in 0..choices.below(3) {
-        let (id, file) = (format!("l{number}"), place(choices));
-        let path = format!("{id}.txt");
-        let format = choices.one(&["domains", "hosts"]);
-        let skips = choices.percent(30);
-        lists.insert(format!("lists/{path}"), list_lines(format, skips, choices));
-        let mut list = table([("file", format!("{}/{path}", FILES[file].2).into()), ("format", format.into())]);
-        if skips {
-            list.insert("skip".into(), strings(&["cosmetic"]));
-        }
-        insert(&mut files[file], "lists", &id, list);
-        list_ids.push(id);
-    }
-
-    let mut keys = Vec::new();
-    for number in 0..choices.one(&[0, 1, 1, 2]) {
-        let id = format!("k{number}");
-        let alg = choices.one(&["ES256", "HS256", "EdDSA"]);
-        let mut key = table([
-            ("alg", alg.into()),
-            ("secret", format!("TIDEGATE_{number}").into()),
-            ("kid", format!("kid {number}").into()),
-        ]);
-        if choices.percent(50) {
-            key.insert("issuer".into(), "https://platform.example".into());
-        }
-        insert(&mut files[place(choices)], "keys", &id, key);
-        keys.push(id);
-    }
-
+    let tags_here = if has_identity { customers(&mut files, choices) } else { Vec::new() };
+    let (list_ids, lists) = lists(&mut files, choices);
+    let keys = keys(&mut files, choices);
     let mut scope = Scope {
         has_identity,
-        tags,
+        tags: TAGS.iter().filter(|tag| brings_tags || tags_here.contains(tag)).copied().collect(),
         lists: list_ids,
         hosts: choices.some(OWN_HOSTS, 3),
         is_large: choices.percent(3),
@@ -129,37 +83,56 @@ pub(super) fn policy(choices: &mut Choices<'_>) -> PolicyText {
     deal_headers(&mut scope, choices);
     if is_report && has_identity && choices.percent(60) {
         let entries = (0..=choices.below(2)).map(|_| Value::Table(enforce_for(&scope, choices))).collect();
-        files[0].insert("enforce-for".into(), Value::Array(entries));
+        files.tables[0].insert("enforce-for".into(), Value::Array(entries));
     }
     let rules = if scope.is_large { LARGE } else { 1 + choices.below(8) };
     for number in 0..rules {
         let rule = rule::rule(number, &scope, choices);
-        let rules = files[place(choices)].entry("rule").or_insert_with(|| Value::Array(Vec::new()));
-        rules.as_array_mut().into_iter().for_each(|rules| rules.push(Value::Table(rule.clone())));
+        let file = files.any(choices);
+        if let Value::Array(rules) = files.tables[file].entry("rule").or_insert_with(|| Value::Array(Vec::new())) {
+            rules.push(Value::Table(rule));
+        }
     }
 
     let mut secrets: Vec<_> = SECRETS.iter().filter(|_| !choices.percent(12)).collect();
     secrets.extend(choices.any(ODD_SECRETS).filter(|_| choices.percent(12)));
     let secrets = secrets.into_iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-    assemble(files, extends, lists, secrets)
+    let (policy, extended) = files.finish();
+    PolicyText { policy, extended, lists, secrets }
 }
 
-/// Puts the files together.
-fn assemble(
-    files: [Table; 3],
+/// The policy's files while they are being made, in the order of [`FILES`].
+struct Files {
+    tables: [Table; 3],
+    /// There are others than the policy itself.
     extends: bool,
-    lists: BTreeMap<String, Vec<String>>,
-    secrets: BTreeMap<String, String>,
-) -> PolicyText {
-    let mut files = files.into_iter().zip(FILES).map(|(mut file, (path, extended, _))| {
-        if extends && !extended.is_empty() {
-            file.insert("extends".into(), strings(extended));
+}
+
+impl Files {
+    /// One of them, for the next thing to stand in.
+    fn any(&self, choices: &mut Choices<'_>) -> usize {
+        if self.extends { choices.below(FILES.len()) } else { 0 }
+    }
+
+    /// Puts a table into a section of one of them.
+    fn insert(&mut self, file: usize, section: &str, name: &str, table: Table) {
+        let section = self.tables[file].entry(section).or_insert_with(|| Value::Table(Table::new()));
+        if let Value::Table(section) = section {
+            section.insert(name.to_owned(), Value::Table(table));
         }
-        (path.to_owned(), file)
-    });
-    let policy = files.next().map(|(_, file)| file).unwrap_or_default();
-    let extended = if extends { files.collect() } else { BTreeMap::new() };
-    PolicyText { policy, extended, lists, secrets }
+    }
+
+    /// The policy itself, and what it extends.
+    fn finish(self) -> (Table, BTreeMap<String, Table>) {
+        let mut files = self.tables.into_iter().zip(FILES).map(|(mut file, (path, extended, _))| {
+            if self.extends && !extended.is_empty() {
+                file.insert("extends".into(), strings(extended));
+            }
+            (path.to_owned(), file)
+        });
+        let policy = files.next().map(|(_, file)| file).unwrap_or_default();
+        (policy, if self.extends { files.collect() } else { BTreeMap::new() })
+    }
 }
 
 fn identity(root: &mut Table, has_identity: bool, brings_tags: bool, choices: &mut Choices<'_>) {
@@ -179,19 +152,65 @@ fn identity(root: &mut Table, has_identity: bool, brings_tags: bool, choices: &m
     }
 }
 
-/// Customers that the policy knows something of: name, tags, vars.
-fn customers(choices: &mut Choices<'_>) -> Vec<(&'static str, Vec<&'static str>, Table)> {
-    let mut customers = Vec::new();
+/// `[customers]`: what the policy knows of some. Says which tags they have.
+fn customers(files: &mut Files, choices: &mut Choices<'_>) -> Vec<&'static str> {
+    let mut all_tags = Vec::new();
     for &name in CUSTOMERS {
         if !choices.percent(35) {
             continue;
         }
-        let tags = if choices.percent(60) { choices.some(TAGS, 2) } else { Vec::new() };
-        let vars = if choices.percent(90) { choices.some(VARS, 2) } else { Vec::new() };
-        let vars = vars.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        customers.push((name, tags, vars));
+        let mut customer = Table::new();
+        if choices.percent(60) {
+            let tags = choices.some(TAGS, 2);
+            customer.insert("tags".into(), strings(&tags));
+            all_tags.extend(tags);
+        }
+        if choices.percent(90) {
+            let vars = choices.some(VARS, 2).into_iter().map(|(name, value)| (name.to_owned(), value.into()));
+            customer.insert("vars".into(), Value::Table(vars.collect()));
+        }
+        let file = files.any(choices);
+        files.insert(file, "customers", name, customer);
     }
-    customers
+    all_tags
+}
+
+/// `[lists]`: their ids, and the files that hold them.
+fn lists(files: &mut Files, choices: &mut Choices<'_>) -> (Vec<String>, BTreeMap<String, Vec<String>>) {
+    let (mut ids, mut lists) = (Vec::new(), BTreeMap::new());
+    for number in 0..choices.below(3) {
+        let (id, file) = (format!("l{number}"), files.any(choices));
+        let format = choices.one(&["domains", "hosts"]);
+        let skips = choices.percent(30);
+        lists.insert(format!("lists/{id}.txt"), list_lines(format, skips, choices));
+        let mut list = table([("file", format!("{}/{id}.txt", FILES[file].2).into()), ("format", format.into())]);
+        if skips {
+            list.insert("skip".into(), strings(&["cosmetic"]));
+        }
+        files.insert(file, "lists", &id, list);
+        ids.push(id);
+    }
+    (ids, lists)
+}
+
+/// `[keys]`: their ids.
+fn keys(files: &mut Files, choices: &mut Choices<'_>) -> Vec<String> {
+    let mut ids = Vec::new();
+    for number in 0..choices.one(&[0, 1, 1, 2]) {
+        let id = format!("k{number}");
+        let mut key = table([
+            ("alg", choices.one(&["ES256", "HS256", "EdDSA"]).into()),
+            ("secret", format!("TIDEGATE_{number}").into()),
+            ("kid", format!("kid {number}").into()),
+        ]);
+        if choices.percent(50) {
+            key.insert("issuer".into(), "https://platform.example".into());
+        }
+        let file = files.any(choices);
+        files.insert(file, "keys", &id, key);
+        ids.push(id);
+    }
+    ids
 }
 
 /// A list's lines: entries, and what else its format has.
@@ -273,12 +292,6 @@ fn enforce_for(scope: &Scope, choices: &mut Choices<'_>) -> Table {
         entry.insert("percent".into(), share);
     }
     entry
-}
-
-/// Puts a table into a section of a file.
-fn insert(file: &mut Table, section: &str, name: &str, table: Table) {
-    let section = file.entry(section).or_insert_with(|| Value::Table(Table::new()));
-    section.as_table_mut().map(|section| section.insert(name.to_owned(), Value::Table(table)));
 }
 
 pub(super) fn table<const N: usize>(pairs: [(&str, Value); N]) -> Table {

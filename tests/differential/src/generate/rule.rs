@@ -52,6 +52,11 @@ pub(super) fn rule(number: usize, scope: &Scope, choices: &mut Choices<'_>) -> T
         Place::Allow { credential, literal }
     };
     rule.extend(condition(place, scope, choices));
+    if scope.is_large
+        && let Some(Value::Array(hosts)) = rule.get_mut("hosts")
+    {
+        hosts.push(format!("n{number}.example.com").into());
+    }
     if choices.percent(35) {
         let mut except = Vec::new();
         for _ in 0..=choices.below(2) {

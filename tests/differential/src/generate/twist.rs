@@ -17,7 +17,7 @@ pub(super) fn twist(draft: &mut Draft<'_>, choices: &mut Choices<'_>) {
         95..97 => draft.twist_time(choices),
         // What costs more than it shows, seldom.
         97 if choices.percent(5) => draft.overload(choices),
-        98 if choices.percent(10) => draft.path = long(&draft.path, choices),
+        98 if choices.percent(15) => draft.path = long(draft, choices),
         _ => query(draft, choices),
     }
 }
@@ -143,11 +143,16 @@ fn path_with(path: &str, piece: &str) -> String {
     format!("{}{piece}{}", &path[..last], &path[last..])
 }
 
-/// A path with which the URL may be too long.
-fn long(path: &str, choices: &mut Choices<'_>) -> String {
-    // 16,384 bytes are allowed: with `https://`, a host and a port these are just about that.
-    let bytes = (16_376 + choices.below(16)).saturating_sub("https://api.example.com".len() + path.len());
-    format!("{path}{}", "x".repeat(bytes))
+/// A path with which the URL is just as long as it may be, or too long: as it is received, or as it is forwarded.
+fn long(draft: &Draft<'_>, choices: &mut Choices<'_>) -> String {
+    let before: usize = [&draft.scheme, "://", &draft.userinfo, &draft.host, &draft.port, &draft.path]
+        .iter()
+        .map(|part| part.len())
+        .sum();
+    let room = (16_382 + choices.below(5)).saturating_sub(before);
+    // Two bytes become six.
+    let letters = if choices.percent(50) { 100.min(room / 6) } else { 0 };
+    format!("{}{}{}", draft.path, "é".repeat(letters), "x".repeat(room - 6 * letters))
 }
 
 /// Another scheme or port.

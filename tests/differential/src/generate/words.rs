@@ -215,7 +215,7 @@ pub(super) const LIST_NAMES: &[&str] = &[
     "a.example",
 ];
 
-/// Customers, headers and the like that only requests have.
+/// Customers that no policy names, and such as cannot be.
 pub(super) const ODD_CUSTOMERS: &[&str] =
     &["nobody", "", " acme", "acme ", "beta-", "a\u{7}b", "a\u{85}", "bêta-1", "acme,beta-1"];
 
