@@ -1,8 +1,8 @@
 //! Traps that a request springs on purpose, for the tests of what a trap leaves behind.
 //!
-//! None of this is in the Worker that is shipped: the feature `deliberate-trap` is off there, and a test looks for the header's
-//! words in what was built. A request, or an upstream's answer, says where the end is and how it comes:
-//! `x-deliberate-trap: before-judgement abort`.
+//! None of this is in the Worker that is shipped: the feature `deliberate-trap` is off there, and a test sees to it that what
+//! was built does not say "a deliberate trap". A request, or an upstream's answer, says where the end is and how it
+//! comes: `x-deliberate-trap: before-judgement abort`.
 
 use std::hint::black_box;
 
