@@ -133,6 +133,10 @@ impl Target {
         if url.host_str() != Some(host.as_str()) {
             url.set_host(Some(host.as_str())).map_err(|_| InvalidTarget::Unparsable)?;
         }
+        if url.path().split('/').any(is_drive_letter) {
+            // Behind one, the parser here drops dot segments: WHATWG has it so for `file` alone.
+            url.set_path(&without_dot_segments(&received_path(received)));
+        }
         if url.path().contains('^') {
             // WHATWG encodes it since 2024; the parser here does not yet.
             let encoded = url.path().replace('^', "%5E");
@@ -221,6 +225,10 @@ impl Host {
             if !label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_')) {
                 return Err(InvalidHost::Character);
             }
+            // Stands for a label that begins with `xn--` itself (UTS #46 §4.1), which the parser here lets pass.
+            if label.starts_with("xn--xn--") {
+                return Err(InvalidHost::Unparsable);
+            }
         }
         Ok(Self { text, kind })
     }
@@ -235,6 +243,37 @@ pub fn host(written: &str) -> Result<Host, InvalidHost> {
 /// its reading is. Dot segments are left as they are: a pattern that holds one is the caller's error to report.
 pub fn path_text(written: &str) -> (String, PathReading) {
     matched_path(written)
+}
+
+/// `C:` or `c|` (WHATWG URL, "Windows drive letter").
+fn is_drive_letter(segment: &str) -> bool {
+    matches!(segment.as_bytes(), [letter, b':' | b'|'] if letter.is_ascii_alphabetic())
+}
+
+/// The path of a URL that is known to be one of http or https, as it was received.
+fn received_path(received: &str) -> String {
+    let url = received.trim_matches(|c| c <= ' ').replace(['\t', '\n', '\r'], "");
+    let after_scheme = url.split_once(':').map_or("", |(_, rest)| rest);
+    let authority_and_path = after_scheme.trim_start_matches(['/', '\\']).split(['?', '#']).next().unwrap_or_default();
+    authority_and_path.split_once(['/', '\\']).map_or_else(String::new, |(_, path)| format!("/{path}"))
+}
+
+/// A path with its dot segments resolved (WHATWG URL, "path state").
+fn without_dot_segments(path: &str) -> String {
+    let mut resolved = Vec::new();
+    let mut segments = path.split(['/', '\\']).skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let dots = segment.to_ascii_lowercase().replace("%2e", ".");
+        if dots == ".." {
+            resolved.pop();
+        }
+        if dots != "." && dots != ".." {
+            resolved.push(segment);
+        } else if segments.peek().is_none() {
+            resolved.push("");
+        }
+    }
+    format!("/{}", resolved.join("/"))
 }
 
 /// The matched form of a path, and its reading.
@@ -368,6 +407,15 @@ mod tests {
     #[test]
     fn the_forwarded_path_is_the_whatwg_serialisation() {
         assert_eq!(url("https://a.example/b/%2e%2e/c%7e^[é"), "https://a.example/c%7e%5E[%C3%A9");
+    }
+
+    #[test]
+    fn what_looks_like_a_drive_letter_is_a_segment_like_any_other() {
+        assert_eq!(url("https://a.example/b/C:/../c"), "https://a.example/b/c");
+        assert_eq!(url("https://a.example/b/c|/%2E./."), "https://a.example/b/");
+        assert_eq!(url("https:a.example\\C:\t\\.\n.?C:/..#/C:/.. "), "https://a.example/?C:/..");
+        assert_eq!(url("https://a.example/C:/./../../b/C:"), "https://a.example/b/C:");
+        assert_eq!(url("https://a:/C:/../^é"), "https://a/%5E%C3%A9");
     }
 
     #[test]

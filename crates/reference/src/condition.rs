@@ -23,10 +23,7 @@ impl Question<'_> {
     pub(crate) fn meets(self, condition: &Condition, encoded_literal: bool) -> Truth {
         let Self { policy, request, tenant } = self;
         let Condition { customers, tags, hosts, schemes, ports, methods, paths, headers } = condition;
-        let customer = || match customers {
-            None => Truth::True,
-            Some(globs) => tenant.is_called(globs.iter().map(|glob| glob.0.text.as_str())).into(),
-        };
+        let customer = || named(customers.as_ref(), |globs| tenant.is_called(globs).into());
         let tag = || named(tags.as_ref(), |tags| tenant.has_any_tag(tags).into());
         let host = || named(hosts.as_ref(), |hosts| covers_host(policy, hosts, &request.url.host));
         let scheme = || named(schemes.as_ref(), |schemes| schemes.contains(&request.url.scheme).into());
@@ -39,6 +36,7 @@ impl Question<'_> {
                 value.is_some_and(|value| globs.iter().any(|glob| glob::any_run(&glob.0.text, value))).into()
             }))
         };
+        // One after the other, until one is false: a regex is compiled whenever it is asked.
         let dimensions: [&dyn Fn() -> Truth; 8] = [&customer, &tag, &host, &scheme, &port, &method, &path, &header];
         Truth::all(dimensions.iter().map(|dimension| dimension()))
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
-use tidegate_compiler::checked::{CheckedPolicy, EnforceFor};
+use tidegate_compiler::checked::{AnyRunGlob, CheckedPolicy, EnforceFor};
 
 use crate::{Request, glob};
 
@@ -38,8 +38,9 @@ impl<'p> Tenant<'p> {
     }
 
     /// Whether any of these globs is the customer's name.
-    pub(crate) fn is_called<'g>(&self, mut globs: impl Iterator<Item = &'g str>) -> bool {
-        self.customer.as_ref().is_some_and(|customer| globs.any(|glob| glob::any_run(glob, customer)))
+    pub(crate) fn is_called(&self, globs: &[AnyRunGlob]) -> bool {
+        let is_met = |customer: &str| globs.iter().any(|glob| glob::any_run(&glob.0.text, customer));
+        self.customer.as_deref().is_some_and(is_met)
     }
 
     /// Whether any of these tags is the tenant's.
@@ -51,7 +52,7 @@ impl<'p> Tenant<'p> {
     pub(crate) fn is_enforced_by(&self, entry: &EnforceFor) -> bool {
         let EnforceFor { tags, customers, percent } = entry;
         tags.as_ref().is_none_or(|tags| self.has_any_tag(tags))
-            && customers.as_ref().is_none_or(|globs| self.is_called(globs.iter().map(|glob| glob.0.text.as_str())))
+            && customers.as_ref().is_none_or(|globs| self.is_called(globs))
             && percent.is_none_or(|percent| {
                 self.customer.as_ref().is_some_and(|customer| ten_thousandth(customer) < u64::from(percent))
             })

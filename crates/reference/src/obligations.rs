@@ -28,10 +28,10 @@ pub(crate) struct Obligations {
 
 /// Renders what rules ask for.
 pub(crate) struct Renderer<'r> {
-    pub(crate) policy: &'r CheckedPolicy,
-    pub(crate) request: &'r CanonicalRequest,
-    pub(crate) tenant: &'r Tenant<'r>,
-    pub(crate) secret: &'r dyn Fn(&str) -> Option<String>,
+    policy: &'r CheckedPolicy,
+    request: &'r CanonicalRequest,
+    tenant: &'r Tenant<'r>,
+    secret: &'r dyn Fn(&str) -> Option<String>,
     /// Bytes so far.
     rendered: usize,
 }
@@ -49,8 +49,12 @@ impl<'r> Renderer<'r> {
     /// The obligations of these rules together; or those rules whose obligations cannot be met.
     pub(crate) fn render<'p>(mut self, rules: &[&'p Rule]) -> Result<Obligations, Vec<&'p Rule>> {
         let mut obligations = Obligations::default();
-        let failed: Vec<&Rule> =
-            rules.iter().copied().filter(|rule| self.add(rule, &mut obligations).is_none()).collect();
+        let mut failed = Vec::new();
+        for rule in rules {
+            if self.add(rule, &mut obligations).is_none() {
+                failed.push(*rule);
+            }
+        }
         if failed.is_empty() { Ok(obligations) } else { Err(failed) }
     }
 

@@ -79,6 +79,8 @@ fn headers(upstream: Vec<Header>, forwarding: &Forwarding, blanked: &Blanked) ->
 
 /// The answer that the tenant gets.
 pub(crate) fn answer(upstream: &Response, forwarding: &Forwarding, blanked: &Blanked) -> Result<Response, String> {
+    #[cfg(feature = "deliberate-trap")]
+    crate::trap::spring(&upstream.headers(), "after-the-answer");
     let thrown = |error: JsValue| js::failed("the answer cannot be passed on", &error);
     let status = upstream.status();
     let init = ResponseInit::new();

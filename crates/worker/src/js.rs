@@ -1,17 +1,13 @@
 //! The few things that are done with JavaScript by hand, because no crate offers them in a form that cannot throw
 //! through Rust, and the two that are done in bulk: headers cross the border as one JSON text instead of two strings each.
 
-use js_sys::{Array, JSON, Promise, Reflect};
+use js_sys::{Array, JSON, Reflect};
 use tidegate_engine::Header;
 use wasm_bindgen::prelude::*;
-use web_sys::{Headers, Request, Response, ResponseInit};
+use web_sys::{Headers, Response, ResponseInit};
 
 #[wasm_bindgen]
 extern "C" {
-    /// The global `fetch`.
-    #[wasm_bindgen(catch)]
-    pub(crate) fn fetch(request: &Request) -> Result<Promise, JsValue>;
-
     #[wasm_bindgen(catch, js_namespace = crypto, js_name = randomUUID)]
     fn random_uuid() -> Result<String, JsValue>;
 

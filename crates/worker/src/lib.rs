@@ -20,14 +20,14 @@
 //!      ▼
 //!   record       one line on the log, whatever was decided                                 ── deny ──► refusal: 403
 //!      ▼
-//!   fetch        redirects by hand: the tenant's own fetch follows, each hop comes back    ── fails ─► 502, logged
+//!   send         redirects by hand: the tenant's own fetch follows, each hop comes back    ── fails ─► 502, logged
 //!      ▼
 //!   answer       status, headers without secrets, the body's stream
 //! ```
 //!
-//! Everything up to the record happens in one go, without `await`, so requests that are served at once by one isolate
-//! never see each other's state. There is one way out, `send`, and it takes an `Outgoing`, which only an allowing
-//! judgement yields. Whatever fails on the way there refuses the request.
+//! Everything up to the way out happens in one go, so requests that are served at once by one isolate never see each
+//! other's state. There is one way out, `send`, and it takes an `Outgoing`, which only an allowing
+//! judgement yields. Whatever fails on the way there refuses the request; what traps ends it ([`instance`]).
 //!
 //! # What this crate does not do
 //! It has no opinion: which request may go where is the engine's to say, from a table that the compiler made. It searches no
@@ -55,34 +55,50 @@ mod answer;
 mod credential;
 mod forward;
 mod identity;
+mod instance;
 mod js;
 mod key;
 mod policy;
 mod received;
 mod record;
 mod refusal;
+pub mod send;
 mod signature;
 mod token;
+#[cfg(feature = "deliberate-trap")]
+mod trap;
 
 use std::cell::OnceCell;
-use std::convert::Infallible;
 
-use js_sys::futures::JsFuture;
 use tidegate_engine::{Forwarding, Judgement, Policy, Reason};
-use wasm_bindgen::{JsCast as _, JsValue};
-use web_sys::{Request, Response};
+use wasm_bindgen::prelude::*;
+use web_sys::Request;
+// Starts the instance, and makes a fresh one where `instance` asks for it.
+use worker as _;
 
 use crate::answer::Blanked;
 use crate::credential::{Credentials, EnvSecrets};
 use crate::identity::Tenant;
 use crate::received::Received;
-use crate::record::{Record, UpstreamFailed};
+use crate::record::Record;
 use crate::refusal::Problem;
+use crate::send::{Pending, send};
 
-/// The handler. It cannot fail: `worker` would make a 500 of that, and a refusal is a 403.
-#[worker::event(fetch)]
-async fn fetch(request: Request, env: worker::Env, _context: worker::Context) -> Result<Response, Infallible> {
-    Ok(serve(request, &env).await)
+/// The handler: a `Response`, or the promise of one. `worker::event` would make a future of it, which awaits the answer in
+/// Rust; [`send`] says why nothing here does.
+#[wasm_bindgen]
+pub fn fetch(request: &Request, env: &JsValue) -> JsValue {
+    instance::guard();
+    let decision = js::unique_id();
+    let Ruling { judgement, outgoing, .. } = rule_and_record(request, env, &decision);
+    match outgoing {
+        None => Problem::refused(&judgement, &decision).response().into(),
+        Some(Outgoing { request, forwarding, blanked }) => {
+            #[cfg(feature = "deliberate-trap")]
+            trap::spring(&request.headers(), "before-sending");
+            send(&request, Pending::new(decision, forwarding, blanked)).into()
+        }
+    }
 }
 
 /// A request that may go out, and what its answer must go through.
@@ -99,39 +115,6 @@ struct Ruling {
     fault: Option<String>,
     /// Only where the judgement allows.
     outgoing: Option<Outgoing>,
-}
-
-/// Neither request is held over the `await`: a tenant that hangs up cuts this short, nothing is dropped then, and what
-/// is held would stay for as long as the isolate lives.
-async fn serve(request: Request, env: &JsValue) -> Response {
-    let decision = js::unique_id();
-    let Ruling { judgement, outgoing, .. } = rule_and_record(&request, env, &decision);
-    drop(request);
-    let Some(Outgoing { request, forwarding, blanked }) = outgoing else {
-        return Problem::refused(&judgement, &decision).response();
-    };
-    drop(judgement);
-    let answer = match send(request, &blanked).await {
-        Ok(upstream) => answer::answer(&upstream, &forwarding, &blanked),
-        Err(error) => Err(error),
-    };
-    answer.unwrap_or_else(|error| {
-        record::log(&UpstreamFailed::new(&decision, &error));
-        Problem::upstream_failed(&decision).response()
-    })
-}
-
-/// The way out.
-async fn send(request: Request, blanked: &Blanked) -> Result<Response, String> {
-    let thrown = |error: JsValue| {
-        // The log gets the runtime's own words ("Network connection lost."), and nothing that they may quote.
-        let message = blanked.clean(js::message(&error));
-        format!("`fetch` failed: {}", message.split('?').next().unwrap_or_default())
-    };
-    let promise = js::fetch(&request).map_err(thrown)?;
-    drop(request);
-    let answer = JsFuture::from(promise).await.map_err(thrown)?;
-    answer.dyn_into().map_err(|_| "`fetch` gave something that is no `Response`".to_owned())
 }
 
 fn rule_and_record(request: &Request, env: &JsValue, decision: &str) -> Ruling {
@@ -154,6 +137,8 @@ fn rule(
     request: &Request,
     secrets: &EnvSecrets<'_, JsValue>,
 ) -> Ruling {
+    #[cfg(feature = "deliberate-trap")]
+    trap::spring(&request.headers(), "before-judgement");
     let mut judgement = policy::judge(policy, &received.view(), secrets);
     let (Some(forwarding), Ok(target)) = (&judgement.forwarding, &received.target) else {
         let invalid = received.target.as_ref().err().map(ToString::to_string);
@@ -184,7 +169,7 @@ impl Ruling {
     }
 }
 
-/// Which isolate this is: all records of one isolate carry the same id.
+/// Which isolate this is: all its records carry the same id, unless a trap makes it begin anew.
 fn isolate() -> String {
     thread_local! {
         static ISOLATE: OnceCell<String> = const { OnceCell::new() };

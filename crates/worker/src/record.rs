@@ -8,7 +8,8 @@
 //!
 //! It is written *before* the request goes out: a tenant that hangs up early leaves it all the same. It never holds the
 //! query, a header or a secret. `fault` is there when something failed, and says what. What happens after is
-//! another event (`upstream-failed`) under the same decision id.
+//! another event (`upstream-failed`) under the same decision id. A request that traps may leave no record; then there is an event
+//! `instance-lost` ([`crate::instance`]).
 
 use serde::Serialize;
 use tidegate_engine::{Judgement, Policy, RuleRef};

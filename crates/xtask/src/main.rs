@@ -3,6 +3,7 @@
 mod coverage;
 mod demo;
 mod differential;
+mod fuzz;
 mod process;
 mod sabotage;
 mod soak;
@@ -23,12 +24,16 @@ usage: cargo xtask <chore>
                   --keep leaves it running until Ctrl-C
   differential [--policies N] [--requests-per-policy M] [--seed S] [--jobs J]
                   put M generated requests to each of N generated policies, on the reference interpreter and the table
+  fuzz --minutes N [TARGET]
+                  run the fuzz targets, or one of them, for so long altogether
   sabotage [BUG]  seed the bugs in tests/sabotage one at a time in a copy of the tree: each must turn the tests red
   soak [OPTION]…  mixed traffic at saturation, every answer checked against the reference, memory watched
                   --minutes N (10), --out FILE (build/soak.svg)
   test            run every test: native, Wasm in workerd, end to end, wrangler's dry run
   tools           install what the others need: npm packages, worker-build, wasm-bindgen
-  worker          build the outbound Worker without a policy into build/worker
+  worker [--that-traps]
+                  build the outbound Worker without a policy into build/worker
+                  --that-traps builds the one of the tests of traps into build/worker-that-traps
   build           build the outbound Worker with policies/example.toml into build/outbound";
 
 fn main() -> ExitCode {
@@ -53,11 +58,14 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["demo"] => demo::run(false),
         ["demo", "--keep"] => demo::run(true),
         ["differential", arguments @ ..] => differential::compare(arguments),
+        ["fuzz", "--minutes", minutes] => fuzz::run_for(minutes, None),
+        ["fuzz", "--minutes", minutes, target] => fuzz::run_for(minutes, Some(target)),
         ["sabotage", bugs @ ..] => sabotage::run(bugs),
         ["soak", options @ ..] => soak::run(options),
         ["test"] => test::run(),
         ["tools"] => tools::ensure().map(drop),
         ["worker"] => worker::build(&tools::ensure()?),
+        ["worker", "--that-traps"] => worker::build_that_traps(&tools::ensure()?),
         _ => bail!("no chore `{}`\n\n{USAGE}", arguments.join(" ")),
     }
 }

@@ -4,10 +4,10 @@
 //! followed redirect, a cache that mixes up customers. One at a time they are put into a copy of the tree, and the tests
 //! must turn red. A patch begins with a sentence on what goes wrong; the rest is what `git diff` prints.
 //!
-//! Packages are tested from the cheapest to the dearest, and the first red one ends a patch. What no native test notices
-//! is put to the end-to-end tests, with a Worker built from the copy.
+//! Packages are tested from the cheapest to the dearest, and the first red one ends a patch; those that cannot know what it
+//! touches are left out. What no native test notices is put to the end-to-end tests, with a Worker built from the copy.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,10 +22,13 @@ use crate::workspace::root;
 /// What is tested, in this order.
 const NATIVE: [&[&str]; 4] = [
     &["tidegate-table", "tidegate-engine"],
-    &["tidegate-differential"],
     &["tidegate-compiler"],
+    &["tidegate-differential"],
     &["tidegate-worker", "tidegate-cli"],
 ];
+
+/// What is tested where the Worker alone is touched.
+const WORKER: [&[&str]; 1] = [&["tidegate-worker"]];
 
 /// A seeded bug.
 struct Bug {
@@ -35,44 +38,56 @@ struct Bug {
     patch: PathBuf,
 }
 
-/// What the tests said to a bug.
-enum Fate {
-    /// They turned red.
-    Caught { by: String },
-    /// They did not.
-    Survived,
+impl Bug {
+    /// The native packages whose tests may notice it.
+    fn packages(&self) -> Result<Vec<&'static [&'static str]>> {
+        let patch = fs::read_to_string(&self.patch)?;
+        let in_worker = |line: &str| line.starts_with("+++ b/crates/worker/");
+        let worker_only = patch.lines().filter(|line| line.starts_with("+++ ")).all(in_worker);
+        Ok(if worker_only { WORKER.to_vec() } else { NATIVE.to_vec() })
+    }
+}
+
+/// Which tests a bug is put to.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Native,
+    EndToEnd,
 }
 
 /// Seeds the bugs that are named, or all of them.
 pub(crate) fn run(names: &[&str]) -> Result<()> {
-    let bugs = bugs(names)?;
-    let copy = Copy::new()?;
+    let mut bugs = bugs(names)?;
     let started = Instant::now();
-    let mut survived = 0;
-    let mut lines = Vec::new();
+    let copy = Copy::new()?;
+    let mut caught = BTreeMap::new();
+    for stage in [Stage::Native, Stage::EndToEnd] {
+        let left: Vec<&Bug> = bugs.iter().filter(|bug| !caught.contains_key(&bug.name)).collect();
+        if left.is_empty() {
+            break;
+        }
+        say(&format!("{stage:?}: seeing the tests green without a bug"));
+        if let Some(red) = copy.test(stage, &NATIVE)? {
+            bail!("the tests are red without any bug: {red}");
+        }
+        for bug in left {
+            copy.apply(&bug.patch, &[])?;
+            let by = copy.test(stage, &bug.packages()?).with_context(|| format!("seeding `{}`", bug.name));
+            copy.apply(&bug.patch, &["--reverse"])?;
+            let by = by?;
+            say(&format!("{}: {}", bug.name, by.as_deref().unwrap_or("not caught so far")));
+            caught.extend(by.map(|by| (bug.name.clone(), by)));
+        }
+    }
+    println!("\n{:<36} caught by", "seeded bug");
     for bug in &bugs {
-        say(&format!("{}: {}", bug.name, bug.sentence));
-        copy.apply(&bug.patch, &[])?;
-        let fate = copy.test();
-        copy.apply(&bug.patch, &["--reverse"])?;
-        let line = match fate.with_context(|| format!("seeding `{}`", bug.name))? {
-            Fate::Caught { by } => format!("{:<36} {by}", bug.name),
-            Fate::Survived => {
-                survived += 1;
-                format!("{:<36} NOT CAUGHT: {}", bug.name, bug.sentence)
-            }
-        };
-        say(&line);
-        lines.push(line);
+        println!("{:<36} {}", bug.name, caught.get(&bug.name).map_or("NOTHING", String::as_str));
     }
     let minutes = started.elapsed().as_secs() / 60;
-    println!("\n{:<36} caught by", "seeded bug");
-    for line in &lines {
-        println!("{line}");
-    }
-    println!("{} of {} seeded bugs caught in {minutes} min", bugs.len() - survived, bugs.len());
-    if survived > 0 {
-        bail!("{survived} seeded bugs turn no test red: write the tests that they show to be missing");
+    println!("{} of {} seeded bugs caught in {minutes} min", caught.len(), bugs.len());
+    bugs.retain(|bug| !caught.contains_key(&bug.name));
+    if let Some(bug) = bugs.first() {
+        bail!("no test notices `{}` ({}): write the one that is missing", bug.name, bug.sentence);
     }
     Ok(())
 }
@@ -111,7 +126,7 @@ struct Copy {
 }
 
 impl Copy {
-    /// Copies what git knows or would know, as it stands, and sees the tests green.
+    /// Copies what git knows or would know, as it stands.
     fn new() -> Result<Self> {
         tools::ensure()?;
         let tree = root().join("target/sabotage/tree");
@@ -132,12 +147,7 @@ impl Copy {
             }
         }
         link(&root().join("node_modules"), &tree.join("node_modules"))?;
-        let copy = Self { tree };
-        say("seeing the tests green without a bug");
-        match copy.test()? {
-            Fate::Survived => Ok(copy),
-            Fate::Caught { by } => bail!("the tests are red without any bug: {by}"),
-        }
+        Ok(Self { tree })
     }
 
     fn apply(&self, patch: &Path, options: &[&str]) -> Result<()> {
@@ -156,16 +166,25 @@ impl Copy {
         Ok(())
     }
 
-    fn test(&self) -> Result<Fate> {
-        for packages in NATIVE {
-            let arguments = packages.iter().flat_map(|package| ["--package", package]);
-            if let Some(by) = self.cargo_test(&arguments.collect::<Vec<_>>())? {
-                return Ok(Fate::Caught { by });
+    /// The test that failed, if one did.
+    fn test(&self, stage: Stage, native: &[&[&str]]) -> Result<Option<String>> {
+        match stage {
+            Stage::Native => {
+                for packages in native {
+                    let arguments: Vec<&str> = packages.iter().flat_map(|package| ["--package", package]).collect();
+                    if let Some(by) = self.cargo_test(&arguments)? {
+                        return Ok(Some(by));
+                    }
+                }
+                Ok(None)
+            }
+            Stage::EndToEnd => {
+                for worker in [&["xtask", "worker"][..], &["xtask", "worker", "--that-traps"]] {
+                    process::run("building the Worker with it", self.at_home(cargo().args(worker)))?;
+                }
+                self.cargo_test(&["--package", "tidegate-e2e"])
             }
         }
-        process::run("building the Worker with it", self.at_home(cargo().args(["xtask", "worker"])))?;
-        let caught = self.cargo_test(&["--package", "tidegate-e2e"])?;
-        Ok(caught.map_or(Fate::Survived, |by| Fate::Caught { by }))
     }
 
     /// The test that failed first, if one did.

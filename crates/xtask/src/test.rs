@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{self, cargo, say, shown};
 use crate::workspace::root;
-use crate::{demo, tools, worker};
+use crate::{demo, fuzz, tools, worker};
 
 /// What the tests of one stage came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,10 @@ pub(crate) fn run() -> Result<()> {
         process::run("looking for lints", cargo().current_dir(root()).args(lint))
     })?;
     report.tests("native tests", &["test"])?;
+    let targets = report.stage("fuzzing", fuzz::test)?;
+    report.count(targets);
     report.stage("Worker build", || worker::build(&tools))?;
+    report.stage("Worker that traps", || worker::build_that_traps(&tools))?;
     report.tests("end-to-end tests", &["test", "--package", "tidegate-e2e"])?;
     report.stage("demo", || demo::run(false))?;
     report.finish();
@@ -55,11 +58,16 @@ impl Report {
 
     fn tests(&mut self, name: &str, arguments: &[&str]) -> Result<()> {
         let tally = self.stage(name, || run_tests(name, arguments))?;
-        if let Some(line) = self.lines.last_mut() {
-            *line = format!("{line}   {} passed", tally.passed);
-        }
-        self.passed += tally.passed;
+        self.count(tally.passed);
         Ok(())
+    }
+
+    /// Adds what passed in the stage that was last.
+    fn count(&mut self, passed: u32) {
+        if let Some(line) = self.lines.last_mut() {
+            *line = format!("{line}   {passed} passed");
+        }
+        self.passed += passed;
     }
 
     fn finish(self) {

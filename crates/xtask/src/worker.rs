@@ -14,43 +14,73 @@ use crate::workspace::root;
 /// The Cargo profile of the Worker, in the workspace's `Cargo.toml`.
 const PROFILE: &str = "worker";
 
-/// Where the Worker without a policy lies: `index.js` and `index_bg.wasm`.
-pub(crate) fn worker_folder() -> PathBuf {
-    root().join("build").join("worker")
+/// A crate that becomes a Worker without a policy: `index.js` and `index_bg.wasm`.
+struct Worker {
+    /// The crate's folder, from the top of the repository.
+    source: &'static str,
+    /// What the linker calls it.
+    library: &'static str,
+    /// The folder under `build/` in which it lies.
+    folder: &'static str,
 }
+
+const SHIPPED: Worker = Worker { source: "crates/worker", library: "tidegate_worker", folder: "worker" };
+const THAT_TRAPS: Worker =
+    Worker { source: "tests/worker-that-traps", library: "tidegate_worker_that_traps", folder: "worker-that-traps" };
 
 /// Builds the Worker without a policy.
 pub(crate) fn build(tools: &Tools) -> Result<()> {
-    let source = root().join("crates").join("worker");
-    // The same call of cargo that worker-build makes, so that its own finds nothing left to do. Where
-    // the result is that of last time, the minutes of wasm-opt are saved.
-    run(
-        "compiling the outbound Worker to Wasm",
-        cargo()
-            .current_dir(&source)
-            .args(["build", "--lib", "--profile", PROFILE, "--target", WASM_TARGET])
-            .env("WASM_BINDGEN_USE_JS_SYS", "1"),
-    )?;
-    let out = worker_folder();
-    let stamp = out.with_extension("stamp");
-    let fingerprint = fingerprint(tools)?;
-    if out.join("index.js").is_file()
-        && out.join("index_bg.wasm").is_file()
-        && fs::read_to_string(&stamp).is_ok_and(|last| last == fingerprint)
-    {
-        say("the outbound Worker in build/worker is up to date");
-        return Ok(());
+    SHIPPED.build(tools)
+}
+
+/// Builds the one that traps where a request says so, for the tests. It shares all that is compiled with the other, but
+/// for the crate itself.
+pub(crate) fn build_that_traps(tools: &Tools) -> Result<()> {
+    THAT_TRAPS.build(tools)
+}
+
+impl Worker {
+    fn build(&self, tools: &Tools) -> Result<()> {
+        let name = self.folder;
+        let source = root().join(self.source);
+        // The same call of cargo that worker-build makes, so that its own finds nothing left to do. Where
+        // the result is that of last time, the minutes of wasm-opt are saved.
+        run(
+            &format!("compiling {} to Wasm", self.source),
+            cargo()
+                .current_dir(&source)
+                .args(["build", "--lib", "--profile", PROFILE, "--target", WASM_TARGET])
+                .env("WASM_BINDGEN_USE_JS_SYS", "1"),
+        )?;
+        let out = root().join("build").join(name);
+        let stamp = out.with_extension("stamp");
+        let fingerprint = self.fingerprint(tools)?;
+        if out.join("index.js").is_file()
+            && out.join("index_bg.wasm").is_file()
+            && fs::read_to_string(&stamp).is_ok_and(|last| last == fingerprint)
+        {
+            say(&format!("the Worker in build/{name} is up to date"));
+            return Ok(());
+        }
+        let _ = fs::remove_dir_all(&out);
+        let mut worker_build = program_at(&tools.worker_build);
+        worker_build
+            .arg(&source)
+            .args([OsStr::new("--profile"), OsStr::new(PROFILE), OsStr::new("--out-dir"), out.as_os_str()])
+            .env("WASM_BINDGEN_BIN", &tools.wasm_bindgen)
+            .env("WASM_OPT_BIN", &tools.wasm_opt)
+            .env("ESBUILD_BIN", &tools.esbuild);
+        run("wrapping and shrinking it (wasm-bindgen, wasm-opt, esbuild)", &mut worker_build)?;
+        fs::write(&stamp, fingerprint).with_context(|| format!("cannot write {}", stamp.display()))
     }
-    let _ = fs::remove_dir_all(&out);
-    let mut worker_build = program_at(&tools.worker_build);
-    worker_build
-        .arg(&source)
-        .args([OsStr::new("--profile"), OsStr::new(PROFILE), OsStr::new("--out-dir"), out.as_os_str()])
-        .env("WASM_BINDGEN_BIN", &tools.wasm_bindgen)
-        .env("WASM_OPT_BIN", &tools.wasm_opt)
-        .env("ESBUILD_BIN", &tools.esbuild);
-    run("wrapping and shrinking it (wasm-bindgen, wasm-opt, esbuild)", &mut worker_build)?;
-    fs::write(&stamp, fingerprint).with_context(|| format!("cannot write {}", stamp.display()))
+
+    fn fingerprint(&self, tools: &Tools) -> Result<String> {
+        let wasm = target_folder().join(WASM_TARGET).join(PROFILE).join(self.library).with_extension("wasm");
+        let mut hasher = DefaultHasher::new();
+        fs::read(&wasm).with_context(|| format!("cannot read {}", wasm.display()))?.hash(&mut hasher);
+        tools.versions().hash(&mut hasher);
+        Ok(format!("{:016x}\n", hasher.finish()))
+    }
 }
 
 /// Builds the Worker and puts `policies/example.toml` into it. `wrangler deploy` calls this.
@@ -73,14 +103,6 @@ pub(crate) fn build_with_policy(tools: &Tools) -> Result<()> {
             "build/outbound",
         ]),
     )
-}
-
-fn fingerprint(tools: &Tools) -> Result<String> {
-    let wasm = target_folder().join(WASM_TARGET).join(PROFILE).join("tidegate_worker.wasm");
-    let mut hasher = DefaultHasher::new();
-    fs::read(&wasm).with_context(|| format!("cannot read {}", wasm.display()))?.hash(&mut hasher);
-    tools.versions().hash(&mut hasher);
-    Ok(format!("{:016x}\n", hasher.finish()))
 }
 
 fn target_folder() -> PathBuf {

@@ -12,16 +12,18 @@ use std::process::Command;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Our crates, and which of ours each may know. Tests may know more.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("tidegate-table", &[]),
     ("tidegate-engine", &["tidegate-table"]),
     ("tidegate-compiler", &["tidegate-engine", "tidegate-table"]),
     // Of the compiler, the types of a checked policy; of what it must disagree with, nothing.
     ("tidegate-reference", &["tidegate-compiler"]),
     ("tidegate-worker", &["tidegate-engine"]),
+    ("tidegate-worker-that-traps", &["tidegate-engine"]),
     ("tidegate-cli", &["tidegate-compiler", "tidegate-engine", "tidegate-reference", "tidegate-table"]),
     ("tidegate-differential", &["tidegate-compiler", "tidegate-engine", "tidegate-reference"]),
     ("tidegate-e2e", &["tidegate-cli", "tidegate-compiler", "tidegate-differential", "tidegate-reference"]),
+    ("tidegate-properties", &["tidegate-compiler", "tidegate-differential", "tidegate-engine", "tidegate-table"]),
     ("xtask", &[]),
 ];
 
@@ -58,6 +60,17 @@ fn each_crate_knows_only_those_of_ours_that_it_may() {
             assert!(!ours.contains(name) || may_know.contains(&name), "{} must not know {name}", package.name);
         }
     }
+}
+
+#[test]
+fn the_worker_that_traps_is_made_of_what_the_worker_is_made_of() {
+    let metadata = MetadataCommand::new().manifest_path(WORKSPACE).no_deps().exec().unwrap();
+    let dependencies = |name: &str| -> BTreeSet<String> {
+        let package = metadata.packages.iter().find(|package| package.name.as_str() == name).unwrap();
+        let linked = package.dependencies.iter().filter(|known| known.kind == DependencyKind::Normal);
+        linked.map(|known| format!("{} {} {:?}", known.name, known.req, known.features)).collect()
+    };
+    assert_eq!(dependencies("tidegate-worker-that-traps"), dependencies("tidegate-worker"));
 }
 
 #[test]

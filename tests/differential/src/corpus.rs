@@ -161,7 +161,7 @@ fn folder() -> PathBuf {
 }
 
 /// The text with every `<TEXT*COUNT>` written out.
-fn written_out(text: &str) -> String {
+pub(crate) fn written_out(text: &str) -> String {
     let mut whole = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('<') {

@@ -42,6 +42,10 @@ pub fn smallest_case(policy: &PolicyText, request: &Request) -> Result<String> {
     let folder = Folder::new()?;
     let differ = |policy: &PolicyText, request: &Request| difference(&folder, policy, request).ok().flatten().is_some();
     let (mut policy, mut request) = (policy.clone(), request.clone());
+    let in_one_file = policy.in_one_file();
+    if differ(&in_one_file, &request) {
+        policy = in_one_file;
+    }
     loop {
         let before = (policy.clone(), request.clone());
         policy = smallest(&mut Smaller::new(policy), |policy| differ(policy, &request));

@@ -5,8 +5,10 @@
 //!                    └─► compiler ─► table ─► engine ─► Answer ┴─► equal, or somebody misreads the language
 //! ```
 //!
-//! Policies and requests come from the corpus ([`corpus`]), which also says what the answer must be. The third engine,
-//! the Worker in workerd, is asked by the end-to-end tests, from the same corpus.
+//! Policies and requests come from the corpus ([`corpus`]), which also says what the answer must be, or nobody thought of
+//! them ([`generate`]): briefly in the tests, at length in the long run ([`run`]), and in the fuzzers. What is found so is
+//! made small and written down as a case of the corpus ([`smallest_case`]), and stays found. The third engine, the Worker in workerd,
+//! is asked by the end-to-end tests, from the same corpus.
 
 pub mod case;
 pub mod corpus;

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use tidegate_compiler::checked::Effect;
+use tidegate_compiler::diagnostic::{Code, Severity};
 use tidegate_reference::{Answer, Reason};
 
 use crate::difference::{compare, smallest_case};
@@ -34,8 +35,8 @@ pub struct Settings {
 pub struct Tally {
     /// Digests of the tables.
     policies: BTreeSet<String>,
-    /// Policies that did not compile.
-    rejected: u64,
+    /// Policies that did not compile, by the first error.
+    pub rejected: BTreeMap<Code, u64>,
     pairs: u64,
     answers: BTreeMap<(bool, Reason), u64>,
     with_obligations: u64,
@@ -76,8 +77,11 @@ fn work(settings: Settings, next: &AtomicU64, stop: &AtomicBool) -> Result<Tally
             break;
         }
         let (policy, sketches) = generate::seeded(settings.seed, number);
-        let Some(compiled) = Compiled::of(folder.compile(&policy.text(), &policy.files())?) else {
-            tally.rejected += 1;
+        let compilation = folder.compile(&policy.text(), &policy.files())?;
+        let error = compilation.diagnostics.iter().find(|finding| finding.severity == Severity::Error);
+        let error = error.map(|finding| finding.code);
+        let Some(compiled) = Compiled::of(compilation) else {
+            *tally.rejected.entry(error.context("a policy without errors is none")?).or_default() += 1;
             continue;
         };
         let hints = Hints::of(&compiled.policy);
@@ -126,7 +130,9 @@ impl Tally {
 
     fn add(&mut self, other: Self) {
         self.policies.extend(other.policies);
-        self.rejected += other.rejected;
+        for (code, count) in other.rejected {
+            *self.rejected.entry(code).or_default() += count;
+        }
         self.pairs += other.pairs;
         for (answer, count) in other.answers {
             *self.answers.entry(answer).or_default() += count;
@@ -146,7 +152,10 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of_pairs = |count| Share { count, of: self.pairs };
         let of_forwarded = |count| Share { count, of: self.forwarded() };
-        writeln!(f, "distinct policies  {:>12}   ({} did not compile)", self.policies.len(), self.rejected)?;
+        writeln!(f, "distinct policies  {:>12}", self.policies.len())?;
+        for (code, count) in &self.rejected {
+            writeln!(f, "  not compiled     {count:>12}   {}", code.as_str())?;
+        }
         writeln!(f, "pairs              {:>12}", self.pairs)?;
         writeln!(f, "differences        {:>12}", self.differences.len())?;
         writeln!(f)?;

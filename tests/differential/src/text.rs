@@ -44,6 +44,28 @@ impl PolicyText {
         self.secrets.get(name).cloned()
     }
 
+    /// What the files say, said in one. That may be another policy, where rules are named in their order or paths lead
+    /// elsewhere; it is for being tried.
+    #[must_use]
+    pub fn in_one_file(&self) -> Self {
+        let mut one = self.clone();
+        one.policy.remove("extends");
+        for (key, value) in std::mem::take(&mut one.extended).into_values().flatten() {
+            match (one.policy.get_mut(&key), value) {
+                (Some(Value::Array(own)), Value::Array(extended)) => drop(own.splice(0..0, extended)),
+                (Some(Value::Table(own)), Value::Table(extended)) => own.extend(extended),
+                (None, value) if key != "extends" => drop(one.policy.insert(key, value)),
+                _ => {}
+            }
+        }
+        for list in one.policy.get_mut("lists").and_then(Value::as_table_mut).into_iter().flatten() {
+            if let Some(Value::String(file)) = list.1.get_mut("file") {
+                *file = file.trim_start_matches("../").to_owned();
+            }
+        }
+        one
+    }
+
     /// Without its `n`th part, in the order in which they stand, larger parts before what is in them; `None` if there are
     /// not so many.
     fn without(&self, n: usize) -> Option<Self> {
@@ -207,7 +229,7 @@ fn layout(file: &Table) -> String {
             _ => {}
         }
     }
-    text
+    text.trim_start().to_owned()
 }
 
 fn lines<'v>(text: &mut String, pairs: impl Iterator<Item = (&'v String, &'v Value)>) {
@@ -253,9 +275,28 @@ mod tests {
     fn a_policy_shrinks_to_what_the_failure_needs() {
         let fails = |policy: &PolicyText| policy.text().contains("\"y\"") && policy.files().contains_key("l.txt");
         let smallest = smallest(&mut Smaller::new(policy()), fails);
-        assert_eq!(smallest.text(), "\n[[rule]]\nexcept = [{ hosts = [\"y\"] }]\n");
+        assert_eq!(smallest.text(), "[[rule]]\nexcept = [{ hosts = [\"y\"] }]\n");
         assert_eq!(smallest.files(), BTreeMap::from([("l.txt".to_owned(), String::new())]));
         assert!(smallest.secrets.is_empty());
+    }
+
+    #[test]
+    fn a_policy_of_several_files_can_be_said_in_one() {
+        let mut policy = policy();
+        policy.extended.insert(
+            "parts/lists.toml".to_owned(),
+            "extends = [\"x.toml\"]\nlists = { l = { file = \"../l.txt\" } }\ncustomers = { b = {} }".parse().unwrap(),
+        );
+        let one = policy.in_one_file();
+        assert!(one.extended.is_empty() && one.lists == policy.lists);
+        let expected = r#"
+            policy = 1
+            identity = { customer = "c" }
+            customers = { "a b" = { tags = ["t"] }, b = {} }
+            lists = { l = { file = "l.txt" } }
+            rule = [{ id = "b" }, { id = "r", effect = "deny", except = [{ hosts = ["x", "y"] }] }, { id = "s" }]
+        "#;
+        assert_eq!(one.policy, expected.parse().unwrap());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{RngSeed, TestError, TestRunner};
-use tidegate_compiler::diagnostic::Severity;
+use tidegate_compiler::diagnostic::{Code, Severity};
 use tidegate_differential::generate::{self, Hints, RequestSketch};
 use tidegate_differential::run::{Settings, run};
 use tidegate_differential::{Compiled, Folder, PolicyText, Request, Table, compare, smallest_case};
@@ -29,6 +29,10 @@ fn a_fixed_series_of_policies_and_requests_shows_no_difference_and_every_reason(
     );
     // Else it would show little.
     assert!(tally.distinct_policies() >= 270, "{tally}");
+    assert!(
+        tally.rejected.keys().all(|&code| code == Code::Conflict),
+        "generated policies are valid one by one\n{tally}"
+    );
     let by_default = tally.for_reason(Reason::Default);
     assert!(by_default * 2 < tally.pairs(), "{tally}");
     for reason in [

@@ -70,11 +70,22 @@ impl Customer {
     }
 }
 
+/// A Worker that is told what the outbound Worker did: the text of its one module.
+#[derive(Clone, Debug)]
+pub enum Tail {
+    /// Told at the end of each request: `tail()`.
+    Buffered(String),
+    /// Told of each thing as it happens: `tailStream()`.
+    Streaming(String),
+}
+
 /// What a [`Chain`] is made of.
 pub struct ChainBuilder {
     outbounds: Vec<Outbound>,
     customers: Vec<Customer>,
     compatibility_date: Option<String>,
+    tail: Option<Tail>,
+    upstream: Option<SocketAddr>,
 }
 
 impl ChainBuilder {
@@ -108,6 +119,20 @@ impl ChainBuilder {
         self
     }
 
+    /// A tail Worker behind the outbound Worker.
+    #[must_use]
+    pub fn tail(mut self, tail: Tail) -> Self {
+        self.tail = Some(tail);
+        self
+    }
+
+    /// Lets the way out lead to another upstream than the chain's own.
+    #[must_use]
+    pub fn upstream(mut self, address: SocketAddr) -> Self {
+        self.upstream = Some(address);
+        self
+    }
+
     /// Starts the upstream and workerd.
     pub async fn start(self) -> Result<Chain> {
         let upstream = Upstream::start().await?;
@@ -136,7 +161,8 @@ impl ChainBuilder {
             compatibility: &compatibility,
             outbounds: &self.outbounds,
             customers: &self.customers,
-            upstream: upstream.address(),
+            upstream: self.upstream.unwrap_or_else(|| upstream.address()),
+            tail: self.tail.as_ref(),
         };
         let file = folder.path().join("config.capnp");
         fs::write(&file, config.text()).with_context(|| format!("cannot write {}", file.display()))?;
@@ -155,7 +181,13 @@ pub struct Chain {
 impl Chain {
     /// A chain around an outbound Worker.
     pub fn around(outbound: OutboundWorker) -> ChainBuilder {
-        let builder = ChainBuilder { outbounds: Vec::new(), customers: Vec::new(), compatibility_date: None };
+        let builder = ChainBuilder {
+            outbounds: Vec::new(),
+            customers: Vec::new(),
+            compatibility_date: None,
+            tail: None,
+            upstream: None,
+        };
         builder.outbound(OUTBOUND, outbound)
     }
 
@@ -228,14 +260,20 @@ impl Chain {
 
     /// The decision records, as soon as there are enough of them: a record may reach us a little after its answer.
     pub async fn decisions_when(&self, enough: impl Fn(&[Value]) -> bool) -> Result<Vec<Value>> {
+        self.log_when(|_| enough(&self.decisions())).await.context("decision records are missing")?;
+        Ok(self.decisions())
+    }
+
+    /// The log, as soon as there is enough of it.
+    pub async fn log_when(&self, enough: impl Fn(&[String]) -> bool) -> Result<Vec<String>> {
         let end = Instant::now() + RECORD;
         loop {
-            let records = self.decisions();
-            if enough(&records) {
-                return Ok(records);
+            let log = self.log();
+            if enough(&log) {
+                return Ok(log);
             }
             if Instant::now() > end {
-                bail!("decision records are missing; workerd said:\n{}", self.log().join("\n"));
+                bail!("workerd said too little:\n{}", log.join("\n"));
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -273,7 +311,7 @@ pub(crate) fn platform_request(method: &str, customer: &str, path: &str) -> hype
 }
 
 /// What the Worker is deployed with, it is tested with, unless a test says otherwise.
-fn compatibility() -> Result<Compatibility> {
+pub(crate) fn compatibility() -> Result<Compatibility> {
     #[derive(serde::Deserialize)]
     struct Wrangler {
         compatibility_date: String,

@@ -32,6 +32,9 @@ pub struct Fetch {
     /// First message of a WebSocket conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     send: Option<String>,
+    /// The URL whose answer ends the wait for this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
 }
 
 impl Fetch {
@@ -51,6 +54,7 @@ impl Fetch {
             redirect: None,
             cf: None,
             send: None,
+            until: None,
         }
     }
 
@@ -96,6 +100,13 @@ impl Fetch {
     #[must_use]
     pub fn cf(mut self, cf: serde_json::Value) -> Self {
         self.cf = Some(cf);
+        self
+    }
+
+    /// Gives up (`AbortController`) as soon as another URL answers.
+    #[must_use]
+    pub fn until(mut self, url: &str) -> Self {
+        self.until = Some(url.to_owned());
         self
     }
 

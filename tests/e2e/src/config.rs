@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use crate::Customer;
+use crate::chain::Tail;
 use crate::outbound::OutboundWorker;
 use crate::upstream::{CF_HEADER, SCHEME_HEADER};
 
@@ -20,6 +21,8 @@ pub(crate) struct Config<'c> {
     pub(crate) customers: &'c [Customer],
     /// Where the way out leads.
     pub(crate) upstream: SocketAddr,
+    /// Who is told what the outbound Worker did.
+    pub(crate) tail: Option<&'c Tail>,
 }
 
 /// An outbound Worker as a service of its own.
@@ -73,6 +76,7 @@ const config :Workerd.Config = (
     (name = "dispatch", worker = .dispatch),
     {outbounds}
     {tenants}
+    {tail}
   ],
   sockets = [
     (name = "{platform}", address = "127.0.0.1:0", http = (), service = "dispatch"),
@@ -98,6 +102,7 @@ const dispatch :Workerd.Worker = (
             direct = Self::SOCKETS[1],
             outbound = quoted(&service_of_outbound(&self.outbounds[0].name)),
             bindings = lines(bindings),
+            tail = self.tail.map(tail_worker).unwrap_or_default(),
         )
     }
 
@@ -120,6 +125,7 @@ const dispatch :Workerd.Worker = (
       compatibilityFlags = [{flags}],
       globalOutbound = "upstream",
       bindings = [{secrets}],
+      {tails}
     )),"#,
             service = quoted(&service_of_outbound(&outbound.name)),
             index = embedded("index.js"),
@@ -127,6 +133,7 @@ const dispatch :Workerd.Worker = (
             date = quoted(&self.compatibility.date),
             flags = self.compatibility.flags.iter().map(|flag| quoted(flag)).collect::<Vec<_>>().join(", "),
             secrets = lines(secrets),
+            tails = self.tail.map(tails).unwrap_or_default(),
         )
     }
 }
@@ -153,8 +160,26 @@ fn tenant(customer: &Customer) -> String {
     )
 }
 
+/// The service of a tail Worker.
+fn tail_worker(tail: &Tail) -> String {
+    let (Tail::Buffered(script) | Tail::Streaming(script)) = tail;
+    format!(
+        "(name = \"tail\", worker = (modules = [(name = \"tail.js\", esModule = {})], \
+         compatibilityDate = \"{PLATFORM_DATE}\", globalOutbound = \"internet\")),",
+        quoted(script),
+    )
+}
+
+/// What makes that service the tail of a Worker.
+fn tails(tail: &Tail) -> &'static str {
+    match tail {
+        Tail::Buffered(_) => "tails = [\"tail\"],",
+        Tail::Streaming(_) => "streamingTails = [\"tail\"],",
+    }
+}
+
 /// A text in Cap'n Proto's notation.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {
         match character {

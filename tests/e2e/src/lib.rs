@@ -19,11 +19,15 @@ pub mod jwt;
 pub mod observed;
 mod outbound;
 mod paths;
+mod raw;
+mod script;
 mod upstream;
 mod workerd;
 
-pub use chain::{Chain, ChainBuilder, Customer};
+pub use chain::{Chain, ChainBuilder, Customer, Tail};
 pub use client::{Connection, Fetch, Outcome};
 pub use outbound::{OutboundWorker, compile, compile_file};
 pub use paths::repository;
+pub use raw::{Act, ClosedPort, RawUpstream};
+pub use script::Script;
 pub use upstream::{Captured, Reply, Upstream};

@@ -27,8 +27,17 @@ impl OutboundWorker {
 
     /// The Worker with any bytes for a table.
     pub fn with_table(table: &[u8]) -> Result<Self> {
+        Self::bundled(&built_worker()?, table)
+    }
+
+    /// The Worker that traps where a request says so, with a policy given as text.
+    pub fn that_traps(policy: &str) -> Result<Self> {
+        Self::bundled(&built("worker-that-traps", "cargo xtask worker --that-traps")?, &compile(policy)?)
+    }
+
+    fn bundled(worker: &Path, table: &[u8]) -> Result<Self> {
         let folder = folder()?;
-        let bundle = Bundle::new(&built_worker()?, table).map_err(|error| anyhow!("{error}"))?;
+        let bundle = Bundle::new(worker, table).map_err(|error| anyhow!("{error}"))?;
         bundle.install(&folder.path().join("worker")).map_err(|error| anyhow!("{error}"))?;
         Ok(Self { folder })
     }
@@ -68,9 +77,13 @@ pub fn compile_file(policy: &Path) -> Result<Vec<u8>> {
 }
 
 fn built_worker() -> Result<PathBuf> {
-    let folder = repository().join("build/worker");
+    built("worker", "cargo xtask worker")
+}
+
+fn built(name: &str, chore: &str) -> Result<PathBuf> {
+    let folder = repository().join("build").join(name);
     if !folder.join("index_bg.wasm").is_file() {
-        bail!("there is no built Worker in {}: run `cargo xtask worker`", folder.display());
+        bail!("there is no built Worker in {}: run `{chore}`", folder.display());
     }
     Ok(folder)
 }

@@ -26,7 +26,7 @@ pub(crate) const CF_HEADER: &str = "x-harness-cf";
 const KEPT_BODY: usize = 64 * 1024;
 
 /// One request as it arrived.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Captured {
     /// The method.
     pub method: String,

@@ -21,10 +21,11 @@ export default {
   },
 };
 
-async function outcome({ url, method, headers, body, octets, redirect, cf }) {
+async function outcome({ url, method, headers, body, octets, redirect, cf, until }) {
   try {
     if (octets !== undefined) body = new TextEncoder().encode(octets);
-    const response = await fetch(url, { method, headers, body, redirect, cf });
+    const signal = until && aborted(until);
+    const response = await fetch(url, { method, headers, body, redirect, cf, signal });
     response.webSocket?.accept();
     response.webSocket?.close();
     return {
@@ -36,6 +37,12 @@ async function outcome({ url, method, headers, body, octets, redirect, cf }) {
   } catch (error) {
     return { error: String(error) };
   }
+}
+
+function aborted(until) {
+  const controller = new AbortController();
+  fetch(until).then(() => controller.abort());
+  return controller.signal;
 }
 
 function stream({ url, method, headers }, body) {

@@ -85,6 +85,12 @@ pub(crate) fn read(
             let start = part.as_ptr() as usize - text.as_ptr() as usize;
             Span { file, start, end: start + part.len() }
         };
+        if line.contains('\r') {
+            // What follows it would pass for part of a comment here, and for a line of its own elsewhere.
+            let message = format!("`{}` has a carriage return within, which some take for a line's end", excerpt(line));
+            findings.push(unreadable(span(line), message, "end lines with a line feed"));
+            continue;
+        }
         if is_cosmetic(line) {
             if skip.contains(&Kind::Cosmetic) {
                 cosmetic += 1;
@@ -199,6 +205,14 @@ mod tests {
         let (names, faults) = read_all(ListFormat::Domains, &[], "good.example\n  a..b\nx y\n||c.example^\n");
         assert_eq!(names.names, ["good.example"]);
         assert_eq!(faults, [(15, 19), (20, 23), (24, 36)]);
+    }
+
+    #[test]
+    fn no_name_hides_in_a_comment_behind_a_carriage_return() {
+        for text in ["# title\ra.example\n", "a.example # why\rb.example\n", "a.example##.ad\rb.example\n"] {
+            let (names, faults) = read_all(ListFormat::Domains, &[Kind::Cosmetic], text);
+            assert_eq!((names.names.len(), faults), (0, vec![(0, text.len() - 1)]), "{text:?}");
+        }
     }
 
     #[test]

@@ -73,7 +73,8 @@ fn domain_to_ascii(domain: &str) -> Option<String> {
 fn is_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
     let is_label = |label: &str| !label.is_empty() && label.len() <= MAX_LABEL && label.bytes().all(is_plain);
-    name.len() <= MAX_NAME && name.split('.').all(is_label)
+    // UTS #46 §4.1: what a label stands for does not begin with `xn--`. The crate `idna` does not hold this.
+    name.len() <= MAX_NAME && name.split('.').all(|label| is_label(label) && !label.starts_with("xn--xn--"))
 }
 
 /// The *ends-in-a-number checker*.

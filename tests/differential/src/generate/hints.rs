@@ -6,7 +6,7 @@ use tidegate_compiler::checked::{
     AnyRunGlob, CheckedPolicy, Condition, HostCondition, HostPattern, List, PathPattern, Scheme,
 };
 
-use super::words::{CUSTOMERS, HOST_REGEXES, METHODS, PATH_REGEXES};
+use super::words::{CUSTOMERS, CUSTOMERS_AT_SHARES, HOST_REGEXES, METHODS, PATH_REGEXES};
 
 /// Names of one list that are asked, from its beginning to its end; lists may be long.
 const LIST_NAMES: usize = 8;
@@ -66,6 +66,9 @@ impl Hints {
         let mut customers = all(|aim| &aim.customers);
         customers.extend(policy.customers.keys().cloned());
         customers.extend(CUSTOMERS.iter().map(|&name| name.to_owned()));
+        if policy.enforce_for.iter().any(|entry| entry.percent.is_some()) {
+            customers.extend(CUSTOMERS_AT_SHARES.iter().map(|&name| name.to_owned()));
+        }
         let mut tags = all(|aim| &aim.tags);
         tags.extend(policy.enforce_for.iter().flat_map(|entry| entry.tags.iter().flatten()).cloned());
         Self {

@@ -16,19 +16,19 @@
 //! Every decision is one byte; zeros choose the plainest, and so do bytes that are missing. So one generator serves three:
 //!
 //! ```text
-//!   proptest        policy(), request(), requests_for(&compiled)   strategies that shrink
-//!   the long run    seeded(seed, number)                           the same numbers, the same policies and requests
-//!   a fuzzer        from_bytes(&[u8]) -> (PolicyText, Vec<RequestSketch>)
+//!   proptest        policy(), request()       strategies that shrink
+//!   the long run    seeded(seed, number)      the same numbers, the same policies and requests
+//!   a fuzzer        from_bytes(&[u8])         a policy and sketches of requests
 //!
 //!   let (policy, sketches) = generate::from_bytes(data);
 //!   let compilation = folder.compile(&policy.text(), &policy.files())?;         // `Folder`: made once
-//!   let Some(compiled) = Compiled::of(compilation) else { return };              // about one in twenty is none
+//!   let Some(compiled) = Compiled::of(compilation) else { return };              // one in forty is none
 //!   let hints = Hints::of(&compiled.policy);
 //!   let requests = sketches.iter().map(|sketch| sketch.request(&hints));
 //! ```
 //!
-//! A policy takes about 250 bytes, few over 500, a large one 3,000; what is left are requests, 48 bytes each. Policies shrink as TOML does (see
-//! [`crate::PolicyText`]), requests by turning to the plainest.
+//! A policy takes about 250 bytes, few over 500, a large one 3,000; what is left are requests, 48 bytes each. Policies shrink
+//! as trees of TOML do (see [`PolicyText`]), requests by turning to the plainest.
 
 mod choices;
 mod hints;
@@ -47,8 +47,6 @@ use proptest::prelude::*;
 use proptest::strategy::NewTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
-use crate::policy::Compiled;
-use crate::request::Request;
 use crate::text::{PolicyText, Smaller};
 
 /// Bytes for a policy; hardly any takes more.
@@ -62,12 +60,6 @@ pub fn policy() -> impl Strategy<Value = PolicyText> {
 /// Requests for any policy.
 pub fn request() -> impl Strategy<Value = RequestSketch> {
     vec(any::<u8>(), request::SKETCH).prop_map(RequestSketch)
-}
-
-/// Requests for one policy.
-pub fn requests_for(compiled: &Compiled) -> impl Strategy<Value = Request> + use<> {
-    let hints = Hints::of(&compiled.policy);
-    request().prop_map(move |sketch| sketch.request(&hints))
 }
 
 /// What a fuzzer's bytes stand for: a policy, and at least one request.
@@ -125,6 +117,7 @@ impl Strategy for Policies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Compiled;
 
     #[test]
     fn policies_use_every_part_of_the_language() {

@@ -8,7 +8,7 @@ use super::choices::Choices;
 use super::rule;
 use super::words::{
     CLAIMS, CUSTOMER_GLOBS, CUSTOMER_TEMPLATES, CUSTOMERS, HEADERS, LIST_NAMES, ODD_SECRETS, OWN_HOSTS,
-    PLAIN_TEMPLATES, SECRET_TEMPLATES, SECRETS, TAGS, TENANT_DOMAINS, VARS,
+    PLAIN_TEMPLATES, SECRET_TEMPLATES, SECRETS, SHARES, TAGS, TENANT_DOMAINS, VARS,
 };
 use crate::text::PolicyText;
 
@@ -267,14 +267,10 @@ fn enforce_for(scope: &Scope, choices: &mut Choices<'_>) -> Table {
     if choices.percent(40) {
         entry.insert("customers".into(), strings(&choices.some(CUSTOMER_GLOBS, 2)));
     }
-    if choices.percent(50) || entry.is_empty() {
-        let percent = match choices.below(4) {
-            0 => Value::Integer(50),
-            1 => Value::Float(12.34),
-            2 => Value::Integer(0),
-            _ => Value::Integer(100),
-        };
-        entry.insert("percent".into(), percent);
+    if (choices.percent(50) || entry.is_empty())
+        && let Ok(share) = choices.one(SHARES).parse()
+    {
+        entry.insert("percent".into(), share);
     }
     entry
 }

@@ -10,7 +10,7 @@ use super::words::{
 };
 
 /// What a condition stands in, which says what it may name.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Place {
     /// A rule that allows; whether it sends a credential, and whether it takes escapes literally.
     Allow {
@@ -68,8 +68,7 @@ pub(super) fn rule(number: usize, scope: &Scope, choices: &mut Choices<'_>) -> T
 fn condition(place: Place, scope: &Scope, choices: &mut Choices<'_>) -> Table {
     let mut condition = Table::new();
     let mut name = |key: &str, value: Value| condition.insert(key.to_owned(), value);
-    let credential = place == Place::Allow { credential: true, literal: false }
-        || place == Place::Allow { credential: true, literal: true };
+    let credential = matches!(place, Place::Allow { credential: true, .. });
     let literal = matches!(place, Place::Allow { literal: true, .. });
     // An exception names a dimension or two, a rule that denies some, so that not everything is denied.
     let often = |of_allow: usize, of_deny: usize, of_except: usize| match place {

@@ -118,6 +118,11 @@ pub(super) const PATH_REGEXES: &[(&str, &[&str])] = &[
 /// Customers that policies and requests name.
 pub(super) const CUSTOMERS: &[&str] = &["acme", "beta-1", "beta-2", "gamma", "zoë", "a b", "x.y/z", "ACME"];
 
+/// Shares of customers that a rollout enforces, in percent, and customers on both sides of their bounds: by their hashes they
+/// are in the places 0, 1,233, 1,234, 4,999, 5,000 and 9,999 of 10,000.
+pub(super) const SHARES: &[&str] = &["50", "12.34", "0", "100.00"];
+pub(super) const CUSTOMERS_AT_SHARES: &[&str] = &["c3538", "c2220", "c17902", "c8707", "c19142", "c8359"];
+
 /// Names and globs in conditions.
 pub(super) const CUSTOMER_GLOBS: &[&str] =
     &["acme", "beta-*", "gamma", "*", "a*", "*-1", "zoë", "b*-**", "a b", "?cme"];
