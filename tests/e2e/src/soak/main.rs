@@ -2,15 +2,16 @@
 //!
 //! One workerd, one outbound isolate, several customers. Requests are put together at random (`traffic`), and each is held
 //! against what the reference interpreter says to it (`books`). Meanwhile workerd's memory is sampled every second (`memory`); at
-//! the end it is drawn (`chart`), and growth over the last half that is more than noise is a failure.
+//! the end it is drawn (`chart`), and growth over the last half that is more than noise is a failure (`report`).
 
 mod books;
 mod chart;
 mod memory;
 mod platform;
+mod report;
 mod traffic;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,7 +25,7 @@ use tidegate_e2e::{Chain, Connection, Outcome, repository};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::books::{Books, Finished, Oracle, Tally};
-use crate::memory::{Line, Sample};
+use crate::memory::Sample;
 use crate::platform::{MESSAGE, long_body};
 use crate::traffic::{Errand, Kind};
 
@@ -56,7 +57,7 @@ struct Arguments {
 
 impl Arguments {
     fn read() -> Result<Self> {
-        let mut arguments = Self { duration: Duration::from_mins(1), out: repository().join("build/soak.svg") };
+        let mut arguments = Self { duration: Duration::from_mins(10), out: repository().join("build/soak.svg") };
         let mut given = std::env::args().skip(1);
         while let Some(name) = given.next() {
             let value = given.next().with_context(|| format!("`{name}` takes a value"))?;
@@ -109,7 +110,7 @@ async fn run() -> Result<()> {
     for error in failed {
         tally.wrong(&format!("a client gave up: {error:#}"));
     }
-    report(&samples, &tally, &out)
+    report::conclude(&samples, &tally, &out)
 }
 
 /// Looks at workerd every second.
@@ -213,65 +214,4 @@ async fn go(soak: &Soak, errand: Errand, patience: Duration) -> Result<Finished>
             Ok(soak.over(errand, Some(outcome), body.len() as u64))
         }
     }
-}
-
-/// Says what it came to, and draws it.
-#[expect(clippy::cast_precision_loss, reason = "numbers for people")]
-fn report(samples: &[Sample], tally: &Tally, out: &Path) -> Result<()> {
-    let (first, last) = samples.first().zip(samples.last()).context("no samples")?;
-    let mebibytes = |sample: &Sample| sample.memory as f64 / 1_048_576.0;
-    let seconds = last.at.as_secs_f64();
-    println!("{} requests judged, {} wrong", tally.judged, tally.wrong);
-    println!("{:.0} requests per second", last.judged as f64 / seconds);
-    for (kind, count) in &tally.errands {
-        println!("  {count:>9} {kind:?}");
-    }
-    for ((effect, reason), count) in &tally.answers {
-        println!("  {count:>9} {effect:?} {}", reason.as_str());
-    }
-    println!("{} tokens verified, each once", tally.tokens);
-    println!(
-        "memory of workerd: {:.1} MiB at the start, {:.1} in the middle, {:.1} at the end",
-        mebibytes(first),
-        mebibytes(&samples[samples.len() / 2]),
-        mebibytes(last)
-    );
-    let line = Line::of_the_last_half(samples);
-    if let Some(line) = &line {
-        let a_request = |slope: f64| slope * 1024.0 / 60.0 / (last.judged as f64 / seconds);
-        println!(
-            "slope over the last half: {:.0} KiB/min, standard error {:.0}: {}",
-            line.slope,
-            line.standard_error,
-            if line.is_within_noise() { "within noise" } else { "it grows" }
-        );
-        println!(
-            "the least growth that would have been told from noise: {:.0} KiB/min, {:.0} bytes a request",
-            line.least_visible(),
-            a_request(line.least_visible())
-        );
-    }
-    let title = format!(
-        "{} requests in {:.0} min, {} wrong; memory slope over the last half {}",
-        tally.judged,
-        seconds / 60.0,
-        tally.wrong,
-        line.map_or("unknown".to_owned(), |line| format!("{:.0} ± {:.0} KiB/min", line.slope, line.standard_error))
-    );
-    if let Some(folder) = out.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    std::fs::write(out, chart::draw(&title, samples, line.as_ref()))
-        .with_context(|| format!("cannot write {}", out.display()))?;
-    println!("drawn in {}", out.display());
-    for fault in &tally.faults {
-        eprintln!("wrong: {fault}");
-    }
-    if tally.wrong > 0 {
-        bail!("{} were wrong; the first are above", tally.wrong);
-    }
-    if line.is_some_and(|line| !line.is_within_noise()) {
-        bail!("workerd's memory grows");
-    }
-    Ok(())
 }
