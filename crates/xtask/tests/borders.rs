@@ -12,7 +12,7 @@ use std::process::Command;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Our crates, and which of ours each may know. Tests may know more.
-const EDGES: [(&str, &[&str]); 11] = [
+const EDGES: [(&str, &[&str]); 12] = [
     ("tidegate-table", &[]),
     ("tidegate-engine", &["tidegate-table"]),
     ("tidegate-compiler", &["tidegate-engine", "tidegate-table"]),
@@ -20,7 +20,12 @@ const EDGES: [(&str, &[&str]); 11] = [
     ("tidegate-reference", &["tidegate-compiler"]),
     ("tidegate-worker", &["tidegate-engine"]),
     ("tidegate-worker-that-traps", &["tidegate-engine"]),
-    ("tidegate-cli", &["tidegate-compiler", "tidegate-engine", "tidegate-reference", "tidegate-table"]),
+    // It runs Workers, whatever policy they hold.
+    ("tidegate-platform", &[]),
+    (
+        "tidegate-cli",
+        &["tidegate-compiler", "tidegate-engine", "tidegate-platform", "tidegate-reference", "tidegate-table"],
+    ),
     ("tidegate-differential", &["tidegate-compiler", "tidegate-engine", "tidegate-reference"]),
     ("tidegate-e2e", &["tidegate-cli", "tidegate-compiler", "tidegate-differential", "tidegate-reference"]),
     ("tidegate-properties", &["tidegate-compiler", "tidegate-differential", "tidegate-engine", "tidegate-table"]),

@@ -1,0 +1,41 @@
+//! The one way in which code comes to serve: start it apart, write it, tell the runtime.
+
+use crate::runtime::{Runtime, StartError};
+use crate::store::{NewVersion, Script, Store, StoreError};
+use crate::worker::{Code, ScriptKey};
+
+/// Code was not deployed; what served before goes on serving.
+#[derive(Debug, thiserror::Error)]
+pub enum DeployError {
+    /// It does not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Deploys code. When this comes back, new requests run it.
+pub async fn deploy(
+    store: &Store,
+    runtime: &Runtime,
+    key: ScriptKey,
+    code: Code,
+    tags: Option<Vec<String>>,
+    derived_from: Option<String>,
+) -> Result<Script, DeployError> {
+    let started = runtime.check(&code).await?;
+    let version = NewVersion { code, started, tags, derived_from };
+    let (script, change) = blocking(store, move |store| store.deploy(&key, &version)).await?;
+    runtime.apply(&[change]).await;
+    Ok(script)
+}
+
+/// Runs what blocks on a thread for that.
+pub(crate) async fn blocking<T: Send + 'static>(store: &Store, work: impl FnOnce(&Store) -> T + Send + 'static) -> T {
+    let store = store.clone();
+    match tokio::task::spawn_blocking(move || work(&store)).await {
+        Ok(done) => done,
+        Err(stopped) => std::panic::resume_unwind(stopped.into_panic()),
+    }
+}

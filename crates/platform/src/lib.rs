@@ -1,0 +1,22 @@
+//! Workers for Platforms on one machine: dispatch namespaces, user Workers and outbound Workers, unmodified, behind
+//! Cloudflare's own REST API, on open-source workerd, kept in SQLite.
+//!
+//! ```text
+//!   wrangler, curl ──► api ──► deploy ──► store (SQLite: the truth)
+//!                                 │            ▲
+//!                                 ▼            │ loads code, reads and writes KV over a unix socket
+//!   requests ──────────────────► runtime: workerd ── dispatch Worker ─► user Worker ─► outbound Worker ─► egress
+//! ```
+//!
+//! # What this crate does not do
+//! It knows nothing of policies, and prints nothing.
+
+pub mod api;
+pub mod deploy;
+pub mod names;
+mod platform;
+pub mod runtime;
+pub mod store;
+pub mod worker;
+
+pub use platform::{Auth, Options, Platform, PlatformError};
