@@ -84,7 +84,12 @@ impl Connections {
 
     /// Gives free pages back to the file system.
     pub(super) fn shrink(&self) -> Result<()> {
-        Ok(self.writer().execute_batch("PRAGMA incremental_vacuum")?)
+        let writer = self.writer();
+        let mut statement = writer.prepare("PRAGMA incremental_vacuum")?;
+        let mut rows = statement.query(())?;
+        // Each step frees one page.
+        while rows.next()?.is_some() {}
+        Ok(())
     }
 
     fn writer(&self) -> MutexGuard<'_, Connection> {
