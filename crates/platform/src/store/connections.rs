@@ -22,9 +22,10 @@ const LARGEST_IDLE_LOG: i64 = 16 << 20;
 
 pub(super) struct Connections {
     path: PathBuf,
-    writer: Mutex<Connection>,
     readers: Mutex<Readers>,
     reader_came_back: Condvar,
+    // Last: who closes the database last takes the write-ahead log into it, which a reader may not.
+    writer: Mutex<Connection>,
 }
 
 #[derive(Default)]
@@ -45,9 +46,9 @@ impl Connections {
         schema::migrate(&mut writer, path)?;
         Ok(Self {
             path: path.to_owned(),
-            writer: Mutex::new(writer),
             readers: Mutex::default(),
             reader_came_back: Condvar::new(),
+            writer: Mutex::new(writer),
         })
     }
 
