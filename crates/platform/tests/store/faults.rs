@@ -77,6 +77,59 @@ fn code_that_changed_on_the_disk_is_not_loaded() {
     assert!(matches!(&refused, StoreError::Damaged(what) if what.contains("`main.js`")), "{refused}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_system_that_refuses_a_write_leaves_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    // 1 MiB in blocks of 512 bytes; the signal that would come first is ignored.
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ && ulimit -f 2048 && exec \"$0\" \"$@\""])
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", "faults::writes_until_it_is_refused", "--nocapture"])
+        .env(LIMITED_FOLDER, folder.path())
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    let acknowledged = printed.lines().filter(|line| line.contains("acknowledged")).count();
+    assert!(acknowledged > 1, "{printed}");
+
+    let store = Store::open(folder.path()).unwrap();
+    for number in 0..acknowledged {
+        let loaded = store.load(&account(&format!("worker-{number}"))).unwrap();
+        assert!(text_of(&loaded.code).starts_with(&format!("{number} ")));
+    }
+    let sql = rusqlite::Connection::open(crate::support::database(folder.path())).unwrap();
+    assert_eq!(count(&sql, "scripts"), i64::try_from(acknowledged).unwrap(), "nothing that was refused is there");
+    assert_sound(&sql);
+}
+
+/// Where the child whose files have a limit keeps its store.
+const LIMITED_FOLDER: &str = "TIDEGATE_TEST_LIMITED_FOLDER";
+
+/// Does nothing but as the child of the test above.
+#[test]
+fn writes_until_it_is_refused() {
+    let Some(folder) = env::var_os(LIMITED_FOLDER).map(PathBuf::from) else { return };
+    let store = Store::open(&folder).unwrap();
+    let deploy = |number: usize| {
+        let text = format!("{number} {}", number.to_string().repeat(50_000));
+        store.deploy(&account(&format!("worker-{number}")), &version(&text))
+    };
+    for number in 0..1000 {
+        match deploy(number) {
+            Ok(_) => println!("acknowledged {number}"),
+            Err(StoreError::Full(_)) => {
+                assert!(text_of(&store.load(&account("worker-0")).unwrap().code).starts_with("0 "));
+                assert!(matches!(deploy(number), Err(StoreError::Full(_))), "and again");
+                return;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    panic!("nothing was refused");
+}
+
 /// Where the child that is to be killed keeps its store.
 const FOLDER: &str = "TIDEGATE_TEST_WRITER_FOLDER";
 
