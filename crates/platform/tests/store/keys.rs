@@ -81,6 +81,20 @@ fn a_ciphertext_that_was_moved_or_changed_is_refused() {
 }
 
 #[test]
+fn a_version_that_was_moved_to_another_script_keeps_its_secrets_shut() {
+    let store = TestStore::new();
+    store.deploy(&account("one"), &version("one")).unwrap();
+    store.deploy(&account("two"), &with_secrets(&[("A", "of two")])).unwrap();
+    let moved = "UPDATE versions SET script = 1, number = 99 WHERE script = 2;
+        UPDATE scripts SET current = (SELECT id FROM versions WHERE number = 99) WHERE id = 1;";
+    store.sql().execute_batch(moved).unwrap();
+
+    let refused = store.load(&account("one")).unwrap_err();
+
+    assert!(matches!(&refused, StoreError::Sealed(binding) if binding == "A"), "{refused}");
+}
+
+#[test]
 fn the_same_secret_never_has_the_same_ciphertext() {
     let store = TestStore::new();
     for _ in 0..3 {
