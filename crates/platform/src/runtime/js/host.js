@@ -81,7 +81,10 @@ export class Dispatch extends WorkerEntrypoint {
     const { entrypoint, script, invocation } = await this.#open(target);
     headers.set("cf-ray", invocation.ray);
     // Where the namespace is not trusted, `request.cf` is undefined.
-    return entrypoint.fetch(new Request(received, script.trusted ? { headers } : { headers, cf: {} }));
+    if (script.trusted) return entrypoint.fetch(new Request(received, { headers }));
+    // A new request, and no copy: it has no `cf`.
+    const { method, url, body, signal } = received;
+    return entrypoint.fetch(new Request(url, { method, headers, body, signal, redirect: "manual" }));
   }
 
   async call(target, method, values) {
