@@ -112,6 +112,7 @@ pub(super) enum Fault {
 
 impl Fault {
     /// The table: status, code, message.
+    #[expect(clippy::too_many_lines, reason = "one table is easier to search than three")]
     fn describe(&self) -> (StatusCode, u32, String) {
         use StatusCode as S;
         match self {
@@ -143,13 +144,12 @@ impl Fault {
                 (S::PAYLOAD_TOO_LARGE, 10001, format!("the body is too large: at most {most} bytes are read here"))
             }
             Self::Body(why) => (S::BAD_REQUEST, 10001, format!("the body could not be read: {why}")),
-            Self::Unreadable(why) => (S::BAD_REQUEST, 10001, why.clone()),
+            Self::Unreadable(why) | Self::Query(why) => (S::BAD_REQUEST, 10001, why.clone()),
             Self::ContentType { found, taken } => {
                 (S::UNSUPPORTED_MEDIA_TYPE, 10001, format!("Content-Type must be one of: {taken}; it is `{found}`"))
             }
-            Self::Query(why) => (S::BAD_REQUEST, 10001, why.clone()),
             Self::NotYet(what) => {
-                (S::NOT_IMPLEMENTED, 10021, format!("{what} cannot be used on this platform yet; leave it out"))
+                (S::BAD_REQUEST, 10021, format!("{what} cannot be used on this platform yet; leave it out"))
             }
             Self::Internal(why) => (S::INTERNAL_SERVER_ERROR, 10002, format!("internal error: {why}")),
             Self::NoRuntime => (S::SERVICE_UNAVAILABLE, 10002, "internal error: no runtime is there".to_owned()),

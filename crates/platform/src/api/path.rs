@@ -4,14 +4,14 @@
 //! `/` stays in its segment, and what comes out of it is text that must still be a name: `a%2Fb`, `..`, `a\b` and NUL
 //! meet [`ScriptName`] and [`NamespaceName`], never another route.
 
-use axum::extract::{FromRequestParts, RawPathParams};
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, OriginalUri, RawPathParams, Request, State};
 use axum::http::request::Parts;
+use axum::http::{Extensions, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Api;
-use super::error::{Fault, NAMESPACE, WORKER, shown};
+use super::error::{Fault, NAMESPACE, WORKER};
 use crate::deploy::blocking;
 use crate::names::{NamespaceName, ScriptName};
 use crate::store::Namespace;
@@ -48,7 +48,7 @@ impl FromRequestParts<Api> for Captures {
         // What is refused here is a segment that is no UTF-8.
         let captures = RawPathParams::from_request_parts(parts, api)
             .await
-            .map_err(|_| Fault::NotRouted(shown(parts.uri.path())))?;
+            .map_err(|_| api.not_routed(&parts.method, sent(&parts.extensions, &parts.uri)))?;
         Ok(Self(captures.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()))
     }
 }
@@ -95,6 +95,11 @@ pub(super) async fn own_account(State(api): State<Api>, captures: Captures, requ
     if captures.one("account") == api.account {
         next.run(request).await
     } else {
-        api.not_routed(request.method(), request.uri()).into_response()
+        api.not_routed(request.method(), sent(request.extensions(), request.uri())).into_response()
     }
+}
+
+/// The URI as it was sent: within a router that is nested in another, the path goes on from there.
+fn sent<'a>(extensions: &'a Extensions, uri: &'a Uri) -> &'a Uri {
+    extensions.get::<OriginalUri>().map_or(uri, |OriginalUri(uri)| uri)
 }

@@ -42,7 +42,7 @@ impl Query {
     }
 
     /// A number between bounds.
-    pub(super) fn number<T: FromStr + PartialOrd + std::fmt::Display>(
+    pub(super) fn number<T: Copy + FromStr + PartialOrd + std::fmt::Display>(
         &self,
         name: &str,
         least: T,

@@ -163,7 +163,7 @@ pub(super) fn describe(script: &Script) -> Map<String, Value> {
     set("compatibility_date", json!(version.compatibility_date));
     set("compatibility_flags", json!(version.compatibility_flags));
     set("usage_model", version.settings.get("usage_model").cloned().unwrap_or_else(|| json!("standard")));
-    set("logpush", version.settings.get("logpush").cloned().unwrap_or_else(|| json!(false)));
+    set("logpush", version.settings.get("logpush").cloned().unwrap_or(json!(false)));
     set("last_deployed_from", version.settings.get(DEPLOYED_FROM).cloned().unwrap_or_else(|| json!("api")));
     set("observability", setting("observability"));
     set("placement", version.settings.get("placement").cloned().unwrap_or_else(|| json!({})));

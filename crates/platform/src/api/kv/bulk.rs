@@ -93,7 +93,7 @@ pub(in super::super) async fn get(State(api): State<Api>, captures: Captures, bo
         for key in keys {
             let shown = match store.kv_value(&id, &key, now())? {
                 None => Value::Null,
-                Some(entry) => show(&key, entry, as_json, with_metadata)?,
+                Some(entry) => show(&key, &entry, as_json, with_metadata)?,
             };
             values.insert(key, shown);
         }
@@ -126,7 +126,7 @@ fn entry(pair: Pair, now: i64) -> Result<(String, KvEntry), Fault> {
     Ok((pair.key, KvEntry { value: Bytes::from(value), metadata: pair.metadata, expiration }))
 }
 
-fn show(key: &str, entry: KvEntry, as_json: bool, with_metadata: bool) -> Result<Value, Fault> {
+fn show(key: &str, entry: &KvEntry, as_json: bool, with_metadata: bool) -> Result<Value, Fault> {
     let value = if as_json {
         serde_json::from_slice(&entry.value)
             .map_err(|error| Fault::KvRequest(format!("the value of `{}` is not JSON: {error}", shown(key))))?

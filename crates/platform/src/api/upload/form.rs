@@ -1,8 +1,12 @@
 //! `multipart/form-data`, read as it streams in, within limits.
 
-use axum::body::Body;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
 use multer::{Constraints, Multipart, SizeLimit};
 
 use super::super::body::essence;
@@ -32,7 +36,8 @@ pub(in super::super) async fn read(headers: &HeaderMap, body: Body, metadata: &s
     let boundary = multer::parse_boundary(content_type)
         .map_err(|_| Fault::Unreadable("the Content-Type `multipart/form-data` names no boundary".to_owned()))?;
     let constraints = Constraints::new().size_limit(SizeLimit::new().whole_stream(LARGEST_FORM));
-    let mut stream = Multipart::with_constraints(body.into_data_stream(), boundary, constraints);
+    let body = ChunkByChunk { body: body.into_data_stream(), rest: false };
+    let mut stream = Multipart::with_constraints(body, boundary, constraints);
 
     let mut form = Form::default();
     let (mut code, mut source_maps) = (0, 0);
@@ -61,6 +66,27 @@ pub(in super::super) async fn read(headers: &HeaderMap, body: Body, metadata: &s
         form.parts.push(Part { field, file, content_type, content });
     }
     Ok(form)
+}
+
+/// A body that is never ready twice in a row. Else multer would take in all that has arrived before it looks at any of it,
+/// and the limits on parts would come too late to bound what is in memory.
+struct ChunkByChunk {
+    body: BodyDataStream,
+    rest: bool,
+}
+
+impl Stream for ChunkByChunk {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.rest) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let polled = self.body.poll_next_unpin(context);
+        self.rest = matches!(polled, Poll::Ready(Some(Ok(_))));
+        polled
+    }
 }
 
 /// Reads a part to its end. `used` grows by its length, up to `most`.
@@ -137,7 +163,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_part_beyond_the_limit_is_not_read_to_its_end() {
-        use futures_util::StreamExt;
         let head = "--b\r\nContent-Disposition: form-data; name=\"a\"; filename=\"a.js\"\r\n\r\n";
         let taken = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let counted = taken.clone();
