@@ -69,7 +69,7 @@ pub struct Api {
     runtime: Option<Runtime>,
     account: String,
     auth: bool,
-    unknown_routes: broadcast::Sender<String>,
+    pub(crate) unknown_routes: broadcast::Sender<String>,
 }
 
 impl Api {
