@@ -1,14 +1,19 @@
 //! Store, runtime and API together.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::api::ApiError;
-use crate::runtime::{Egress, Runtime, RuntimeError};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::api::{self, Api, ApiError};
+use crate::runtime::{Egress, Runtime, RuntimeError, RuntimeOptions};
 use crate::store::{Store, StoreError};
 
 /// Who may use the API.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Auth {
     /// Everybody who reaches it. On loopback alone.
     Nobody,
@@ -72,32 +77,120 @@ pub enum PlatformError {
 pub struct Platform {
     store: Store,
     runtime: Runtime,
+    api: Option<RunningApi>,
+    api_address: SocketAddr,
+    // The last, so that what lies in them outlives who uses it.
+    _folders: Vec<TempDir>,
 }
 
-#[expect(unused_variables, clippy::todo, clippy::unused_async, reason = "the outline of what is being built")]
+#[derive(Debug)]
+struct RunningApi {
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+}
+
 impl Platform {
     /// Starts store, runtime and API.
     pub async fn start(options: Options) -> Result<Self, PlatformError> {
-        todo!()
+        if matches!(options.auth, Auth::Nobody) && !options.api.ip().is_loopback() {
+            return Err(PlatformError::Open(options.api));
+        }
+        // Sockets lie in a folder of their own: paths of sockets must be short, and nobody else's.
+        let sockets = temporary("tg-")?;
+        let mut folders = Vec::new();
+        let data = if let Some(data) = options.data {
+            let failed = |source| PlatformError::Io { context: format!("cannot make {}", data.display()), source };
+            fs::create_dir_all(&data).map_err(failed)?;
+            data
+        } else {
+            let folder = temporary("tidegate-data-")?;
+            let path = folder.path().to_owned();
+            folders.push(folder);
+            path
+        };
+        let store = Store::open(&data)?;
+        match &options.auth {
+            Auth::Nobody => {}
+            Auth::Token(token) => store.add_token(token)?,
+            Auth::Kept if store.has_tokens()? => {}
+            Auth::Kept => return Err(PlatformError::NoToken),
+        }
+        let runtime = RuntimeOptions {
+            workerd: options.workerd,
+            address: options.address,
+            folder: sockets.path().to_owned(),
+            egress: options.egress,
+            dispatcher: options.dispatcher,
+        };
+        folders.push(sockets);
+        let runtime = Runtime::start(runtime, store.clone()).await?;
+        let api = Api {
+            store: store.clone(),
+            runtime: runtime.clone(),
+            account: options.account,
+            auth: !matches!(options.auth, Auth::Nobody),
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (api_address, served) = api::serve(api, options.api, async {
+            let _ = stopped.await;
+        })
+        .await?;
+        Ok(Self { store, runtime, api: Some(RunningApi { stop, served }), api_address, _folders: folders })
     }
+
     /// Where the API listens; its base URL is `http://{}/client/v4`.
     pub fn api_address(&self) -> SocketAddr {
-        todo!()
+        self.api_address
     }
+
     /// Where the Workers listen.
     pub fn address(&self) -> SocketAddr {
         self.runtime.address()
     }
+
     /// The store.
     pub fn store(&self) -> &Store {
         &self.store
     }
+
     /// workerd.
     pub fn runtime(&self) -> &Runtime {
         &self.runtime
     }
+
     /// Stops accepting, lets requests finish within a short grace, and ends workerd.
-    pub async fn stop(self) {
-        todo!()
+    pub async fn stop(mut self) {
+        if let Some(api) = self.api.take() {
+            let _ = api.stop.send(());
+            // An upload under way may finish; a client that keeps its connection open does not hold us up.
+            let aborted = api.served.abort_handle();
+            if tokio::time::timeout(std::time::Duration::from_secs(2), api.served).await.is_err() {
+                aborted.abort();
+            }
+        }
+        self.runtime.stop().await;
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        if let Some(api) = self.api.take() {
+            api.served.abort();
+        }
+    }
+}
+
+fn temporary(prefix: &str) -> Result<TempDir, PlatformError> {
+    TempDir::with_prefix(prefix)
+        .map_err(|source| PlatformError::Io { context: "cannot make a temporary folder".to_owned(), source })
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Nobody => "Nobody",
+            Self::Token(_) => "Token(…)",
+            Self::Kept => "Kept",
+        })
     }
 }

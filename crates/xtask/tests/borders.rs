@@ -27,7 +27,10 @@ const EDGES: [(&str, &[&str]); 12] = [
         &["tidegate-compiler", "tidegate-engine", "tidegate-platform", "tidegate-reference", "tidegate-table"],
     ),
     ("tidegate-differential", &["tidegate-compiler", "tidegate-engine", "tidegate-reference"]),
-    ("tidegate-e2e", &["tidegate-cli", "tidegate-compiler", "tidegate-differential", "tidegate-reference"]),
+    (
+        "tidegate-e2e",
+        &["tidegate-cli", "tidegate-compiler", "tidegate-differential", "tidegate-platform", "tidegate-reference"],
+    ),
     ("tidegate-properties", &["tidegate-compiler", "tidegate-differential", "tidegate-engine", "tidegate-table"]),
     ("xtask", &[]),
 ];

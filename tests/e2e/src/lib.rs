@@ -12,10 +12,12 @@
 //! workerd has no outbound Workers as such: a small module (`workers/outbound.js`) puts the parameters of each
 //! request, which Workers for Platforms would put there, into the Worker's `env`.
 
+mod api;
 mod chain;
 mod client;
 mod config;
 pub mod jwt;
+mod local;
 pub mod observed;
 mod outbound;
 mod paths;
@@ -24,8 +26,10 @@ mod script;
 mod upstream;
 mod workerd;
 
+pub use api::{ACCOUNT, ApiAnswer, ApiClient, Part};
 pub use chain::{Chain, ChainBuilder, Customer, Tail};
 pub use client::{Connection, Fetch, Outcome};
+pub use local::LocalPlatform;
 pub use outbound::{OutboundWorker, compile, compile_file};
 pub use paths::repository;
 pub use raw::{Act, ClosedPort, RawUpstream};

@@ -40,3 +40,13 @@ impl Api {
         Router::new()
     }
 }
+
+/// Serves it until `shutdown` is there.
+#[expect(clippy::unused_async, clippy::todo, unused_variables, reason = "the outline of what is being built")]
+pub async fn serve(
+    api: Api,
+    address: SocketAddr,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(SocketAddr, tokio::task::JoinHandle<()>), ApiError> {
+    todo!()
+}

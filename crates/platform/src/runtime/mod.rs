@@ -1,12 +1,37 @@
 //! workerd, supervised: it loads Workers from the store at run time and is told of every change.
 
-use std::net::SocketAddr;
+mod admin;
+mod bundle;
+mod check;
+mod config;
+mod control;
+mod output;
+mod process;
+mod supervisor;
+mod version;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::broadcast;
+use tokio::net::UnixListener;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
 
+use self::check::Checker;
+use self::control::{Candidates, Control};
+use self::output::Output;
+use self::supervisor::{Inbox, Supervisor, Told};
 use crate::store::{Change, Started, Store};
-use crate::worker::Code;
+use crate::worker::{Code, NamespaceId};
+
+pub use self::config::{CF_HEADER, SCHEME_HEADER};
+pub use self::control::WORKERS_DOMAIN;
+pub use self::supervisor::PATIENCE;
 
 /// Where requests that leave the platform go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,48 +110,198 @@ pub enum StartError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A line that a Worker, or workerd itself, printed.
-    Line(String),
-    /// A decision record of an outbound Worker: one JSON object.
-    Decision(String),
-    /// workerd did not answer in time, was killed and started again; the invocations that were under way, the likeliest culprit first.
+    Line {
+        /// The account Worker that printed it; none for user Workers and workerd itself, which cannot be told apart.
+        worker: Option<String>,
+        /// The line.
+        text: String,
+    },
+    /// A decision record of an account Worker. A user Worker cannot make one.
+    Decision {
+        /// The Worker.
+        worker: String,
+        /// One JSON object.
+        record: String,
+    },
+    /// workerd was silent for too long, was killed and started again. The user Workers that were under way, the
+    /// likeliest culprit first, as `namespace/script`.
     Hung(Vec<String>),
     /// workerd ended by itself and was started again.
     Restarted(String),
 }
 
-/// A handle on the running workerd.
-#[derive(Clone, Debug)]
-pub struct Runtime {}
+/// A handle on the running workerd. It is killed when the last handle is gone.
+#[derive(Clone)]
+pub struct Runtime {
+    inner: Arc<Inner>,
+    changes: mpsc::UnboundedSender<Told>,
+    checker: Arc<Checker>,
+    tasks: Arc<Tasks>,
+}
 
-#[expect(unused_variables, clippy::todo, clippy::unused_async, reason = "the outline of what is being built")]
+struct Inner {
+    options: RuntimeOptions,
+    store: Store,
+    listener: OwnedFd,
+    address: SocketAddr,
+    config: PathBuf,
+    output: Output,
+    lines: mpsc::UnboundedSender<String>,
+    events: broadcast::Sender<Event>,
+    pid: watch::Sender<Option<u32>>,
+}
+
+/// What ends with the last handle.
+struct Tasks {
+    stop: Mutex<Option<oneshot::Sender<()>>>,
+    supervisor: Mutex<Option<JoinHandle<()>>>,
+    control: JoinHandle<()>,
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        // The process goes with the task that holds it.
+        if let Some(supervisor) = self.supervisor.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            supervisor.abort();
+        }
+        self.control.abort();
+    }
+}
+
+impl Inner {
+    fn emit(&self, event: Event) {
+        // Nobody has to listen.
+        let _ = self.events.send(event);
+    }
+
+    /// `namespace/script` for the key that the Workers use.
+    fn readable(&self, key: &str) -> String {
+        let Some((row, name)) = key.split_once('/') else { return key.to_owned() };
+        let namespace = row.parse().ok().and_then(|row| self.store.namespace_by_id(NamespaceId(row)).ok());
+        namespace.map_or_else(|| key.to_owned(), |namespace| format!("{}/{name}", namespace.name))
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("address", &self.inner.address).field("pid", &self.pid()).finish()
+    }
+}
+
 impl Runtime {
     /// Starts workerd and waits until it listens.
     pub async fn start(options: RuntimeOptions, store: Store) -> Result<Self, RuntimeError> {
-        todo!()
+        version::check(&options.workerd).await?;
+        let folder = options.folder.clone();
+        let io = |context: &str| {
+            let context = format!("{context} {}", folder.display());
+            move |source| RuntimeError::Io { context, source }
+        };
+        let listen = |source| RuntimeError::Listen { address: options.address, source };
+        let listener = TcpListener::bind(options.address).map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        listener.set_nonblocking(true).map_err(listen)?;
+
+        for (name, text) in config::FILES {
+            std::fs::write(folder.join(name), text).map_err(io("cannot write to"))?;
+        }
+        let mark = Uuid::new_v4().simple().to_string();
+        let control_socket = folder.join("control.sock");
+        let write = |name: &str, text: String| {
+            let path = folder.join(name);
+            std::fs::write(&path, text).map_err(io("cannot write to")).map(|()| path)
+        };
+        let config = write("serve.capnp", config::serving(&control_socket, &options.egress, &mark))?;
+        let check_config = write("check.capnp", config::checking(&control_socket))?;
+
+        let candidates = Candidates::default();
+        let control =
+            Control { store: store.clone(), dispatcher: options.dispatcher.clone(), candidates: candidates.clone() };
+        let _ = std::fs::remove_file(&control_socket);
+        let control_listener = UnixListener::bind(&control_socket).map_err(io("cannot open a socket in"))?;
+        let control = tokio::spawn(async move {
+            let _ = axum::serve(control_listener, control.router()).await;
+        });
+
+        let (lines, said) = mpsc::unbounded_channel();
+        let (changes, changed) = mpsc::unbounded_channel();
+        let (stop, stopped) = oneshot::channel();
+        let checker = Arc::new(Checker {
+            workerd: options.workerd.clone(),
+            config: check_config,
+            folder: folder.clone(),
+            candidates,
+            running: tokio::sync::Mutex::default(),
+        });
+        let inner = Arc::new(Inner {
+            options,
+            store,
+            listener: listener.into(),
+            address,
+            config,
+            output: Output::new(mark),
+            lines,
+            events: broadcast::channel(4096).0,
+            pid: watch::channel(None).0,
+        });
+        let mut supervisor = Supervisor {
+            inner: Arc::clone(&inner),
+            inbox: Inbox { changes: changed, lines: said, stop: stopped },
+            started: 0,
+            untold: Vec::new(),
+            begun: VecDeque::new(),
+            running: Vec::new(),
+        };
+        let (process, warm) = tokio::join!(supervisor.start(), Arc::clone(&checker).warm());
+        let tasks = |supervisor| Tasks { stop: Mutex::new(Some(stop)), supervisor: Mutex::new(supervisor), control };
+        let (process, ()) = match process.and_then(|process| warm.map(|()| (process, ()))) {
+            Ok(both) => both,
+            Err(error) => {
+                drop(tasks(None));
+                return Err(error);
+            }
+        };
+        let running = tokio::spawn(supervisor.run(process));
+        Ok(Self { inner, changes, checker, tasks: Arc::new(tasks(Some(running))) })
     }
+
     /// Tells workerd which versions are current; comes back when that is what new requests run.
     pub async fn apply(&self, changes: &[Change]) {
-        todo!()
+        let (done, heard) = oneshot::channel();
+        if self.changes.send((changes.to_vec(), done)).is_ok() {
+            // It fails when the platform is being stopped: the next one begins with what the store says.
+            let _ = heard.await;
+        }
     }
+
     /// Starts code apart from the Workers that serve, in a process of its own.
     pub async fn check(&self, code: &Code) -> Result<Started, StartError> {
-        todo!()
+        self.checker.check(code).await
     }
+
     /// Where the platform's Workers listen.
     pub fn address(&self) -> SocketAddr {
-        todo!()
+        self.inner.address
     }
+
     /// What happens from now on.
     pub fn events(&self) -> broadcast::Receiver<Event> {
-        todo!()
+        self.inner.events.subscribe()
     }
+
     /// The process id of workerd, as it is now.
     pub fn pid(&self) -> Option<u32> {
-        todo!()
+        *self.inner.pid.borrow()
     }
+
     /// Ends workerd: requests under way may finish within a short grace.
     pub async fn stop(&self) {
-        todo!()
+        let stop = self.tasks.stop.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let supervisor = self.tasks.supervisor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(stop);
+        if let Some(supervisor) = supervisor {
+            let _ = supervisor.await;
+        }
     }
 }
 

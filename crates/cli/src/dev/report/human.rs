@@ -86,11 +86,11 @@ fn untrusted_text(report: &Report) -> Text {
 
 fn happened(event: &Event) -> Text {
     match event {
-        Event::Decision(record) => match serde_json::from_str::<Value>(record) {
+        Event::Decision { worker, record } => match serde_json::from_str::<Value>(record) {
             Ok(Value::Object(record)) if record.get("event").is_some_and(|event| event == "decision") => {
                 Text { data: vec![decision(&record)], notes: Vec::new() }
             }
-            _ => Text::note(format!("outbound | {record}")),
+            _ => Text::note(format!("{worker} | {record}")),
         },
         Event::Hung(invocations) => {
             let culprits = match invocations.as_slice() {
@@ -102,8 +102,10 @@ fn happened(event: &Event) -> Text {
             };
             Text::note(format!("error: workerd did not answer and was started again; {culprits}"))
         }
-        Event::Line(text) => {
-            Text { data: Vec::new(), notes: text.lines().map(|line| format!("worker | {line}")).collect() }
+        Event::Line { worker, text } => {
+            // User Workers and workerd itself cannot be told apart.
+            let worker = worker.as_deref().unwrap_or("workerd");
+            Text { data: Vec::new(), notes: text.lines().map(|line| format!("{worker} | {line}")).collect() }
         }
         Event::Restarted(reason) => Text::note(format!("error: workerd ended and was started again: {reason}")),
     }

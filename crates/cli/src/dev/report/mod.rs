@@ -6,7 +6,7 @@
 //! | `event` | says |
 //! |---|---|
 //! | `ready` | both servers listen and the policy is deployed: where, and with which token |
-//! | `decision` | the outbound Worker's record of one request, as it wrote it |
+//! | `decision` | the outbound Worker's record of one request, as it wrote it, and the `worker` |
 //! | `diagnostics` | what the compiler finds in the policy after a change; `serving` is the digest that goes on serving |
 //! | `deployed` | another policy serves |
 //! | `unchanged` | the files changed, the policy did not |
@@ -214,9 +214,17 @@ mod tests {
     }
 
     fn decision(fields: &str) -> Report {
-        Report::Happened(Event::Decision(format!(
+        recorded(&format!(
             r#"{{"event":"decision","customer":"acme","method":"GET","host":"api.example.com","path":"/v1/x",{fields}}}"#
-        )))
+        ))
+    }
+
+    fn recorded(record: &str) -> Report {
+        Report::Happened(Event::Decision { worker: "tidegate-outbound".to_owned(), record: record.to_owned() })
+    }
+
+    fn printed(worker: Option<&str>, text: &str) -> Report {
+        Report::Happened(Event::Line { worker: worker.map(str::to_owned), text: text.to_owned() })
     }
 
     /// Stdout as `> …`, stderr as `! …`, then the line for programs.
@@ -257,14 +265,14 @@ mod tests {
     fn a_decision_is_one_line() {
         insta::assert_snapshot!(shown(&[
             decision(r#""effect":"allow","reason":"rule","rule":"api","enforced":true"#),
-            decision(r#""effect":"deny","reason":"default","rule":null,"rules":[],"enforced":true,"would_allow":["new"]"#),
+            decision(
+                r#""effect":"deny","reason":"default","rule":null,"rules":[],"enforced":true,"would_allow":["new"]"#
+            ),
             decision(r#""effect":"deny","reason":"credential-unavailable","rule":"api","fault":"no secret""#),
             decision(r#""effect":"allow","reason":"default","rule":null,"enforced":false,"would_deny":["a","b"]"#),
-            Report::Happened(Event::Decision(
-                r#"{"event":"decision","customer":null,"method":"GET","host":null,"path":null,"effect":"deny","reason":"invalid-request","rule":null}"#.to_owned()
-            )),
-            Report::Happened(Event::Decision(r#"{"event":"upstream-failed","decision":"1","error":"refused"}"#.to_owned())),
-            Report::Happened(Event::Decision("no JSON".to_owned())),
+            recorded(r#"{"event":"decision","method":"GET","host":null,"effect":"deny","reason":"invalid-request"}"#),
+            recorded(r#"["no record"]"#),
+            recorded("no JSON"),
         ]));
     }
 
@@ -286,8 +294,9 @@ mod tests {
     #[test]
     fn what_happens_in_the_runtime_is_told() {
         insta::assert_snapshot!(shown(&[
-            Report::Happened(Event::Line("one\ntwo".to_owned())),
-            Report::Happened(Event::Hung(vec!["acme in production".to_owned(), "globex in production".to_owned()])),
+            printed(None, "one\ntwo"),
+            printed(Some("tidegate-outbound"), r#"{"event":"upstream-failed","decision":"1","error":"refused"}"#),
+            Report::Happened(Event::Hung(vec!["production/acme".to_owned(), "production/globex".to_owned()])),
             Report::Happened(Event::Hung(Vec::new())),
             Report::Happened(Event::Restarted("signal 9".to_owned())),
             Report::Lost { events: 7 },
@@ -300,13 +309,12 @@ mod tests {
         let evil = "\u{1b}]0;owned\u{7} \u{9b}31m \u{202e} \r> acme allow";
         let in_json = serde_json::to_string(evil).unwrap();
         for report in [
-            Report::Happened(Event::Line(evil.to_owned())),
+            printed(None, evil),
+            printed(Some(evil), evil),
             Report::Happened(Event::Hung(vec![evil.to_owned(), evil.to_owned()])),
             Report::Happened(Event::Restarted(evil.to_owned())),
-            Report::Happened(Event::Decision(evil.to_owned())),
-            Report::Happened(Event::Decision(format!(
-                r#"{{"event":"decision","customer":{in_json},"path":{in_json}}}"#
-            ))),
+            recorded(evil),
+            recorded(&format!(r#"{{"event":"decision","customer":{in_json},"path":{in_json}}}"#)),
         ] {
             let human::Text { data, notes } = human::text(&report);
             assert!(!data.is_empty() || !notes.is_empty());

@@ -30,6 +30,7 @@ enum Line<'r> {
         invocations: &'r [String],
     },
     Log {
+        worker: Option<&'r str>,
         line: &'r str,
     },
     Lost {
@@ -86,9 +87,12 @@ struct WorkerdLine<'r> {
 /// Writes a report.
 pub(super) fn write(report: &Report, out: &mut impl Write) -> Result<(), StdoutError> {
     match report {
-        Report::Happened(Event::Decision(record)) => match serde_json::from_str::<Value>(record) {
-            Ok(value) if value.get("event").is_some_and(Value::is_string) => json::write_line(out, &value),
-            _ => json::write_line(out, &Line::Log { line: record }),
+        Report::Happened(Event::Decision { worker, record }) => match serde_json::from_str::<Value>(record) {
+            Ok(Value::Object(mut record)) => {
+                record.insert("worker".to_owned(), worker.as_str().into());
+                json::write_line(out, &record)
+            }
+            _ => json::write_line(out, &Line::Log { worker: Some(worker), line: record }),
         },
         report => json::write_line(out, &line(report)),
     }
@@ -108,7 +112,8 @@ fn line(report: &Report) -> Line<'_> {
                 diagnostics: lines.collect(),
             }
         }
-        Report::Happened(Event::Decision(record) | Event::Line(record)) => Line::Log { line: record },
+        Report::Happened(Event::Decision { worker, record }) => Line::Log { worker: Some(worker), line: record },
+        Report::Happened(Event::Line { worker, text }) => Line::Log { worker: worker.as_deref(), line: text },
         Report::Happened(Event::Hung(invocations)) => Line::Hung { invocations },
         Report::Happened(Event::Restarted(reason)) => Line::Restarted { reason },
         Report::Lost { events } => Line::Lost { events: *events },

@@ -1,0 +1,75 @@
+//! A Worker as it travels to the loader: a length (32 bits, big-endian), a JSON object of that many bytes, and the bytes
+//! of the modules one after another. `js/isolates.js` reads it.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::worker::{Binding, BindingValue, Code, Entry, ModuleKind};
+
+#[derive(Serialize)]
+struct Head<'c> {
+    version: &'c str,
+    trusted: bool,
+    subrequests: Option<u64>,
+    entry: &'c Entry,
+    compatibility_date: &'c str,
+    compatibility_flags: &'c [String],
+    bindings: Vec<Value>,
+    modules: Vec<ModuleHead<'c>>,
+}
+
+#[derive(Serialize)]
+struct ModuleHead<'c> {
+    name: &'c str,
+    kind: ModuleKind,
+    size: usize,
+}
+
+/// Writes one.
+pub(super) fn encode(code: &Code, version: &str, trusted: bool) -> Result<Vec<u8>, serde_json::Error> {
+    let module = |module: &'_ crate::worker::Module| module.content.len();
+    let head = Head {
+        version,
+        trusted,
+        subrequests: code.subrequests(),
+        entry: &code.entry,
+        compatibility_date: &code.compatibility_date,
+        compatibility_flags: &code.compatibility_flags,
+        bindings: code.bindings.iter().map(binding).collect(),
+        modules: code
+            .modules
+            .iter()
+            .map(|known| ModuleHead { name: &known.name, kind: known.kind, size: module(known) })
+            .collect(),
+    };
+    let head = serde_json::to_vec(&head)?;
+    let length = u32::try_from(head.len()).unwrap_or(u32::MAX);
+    let mut bytes = Vec::with_capacity(4 + head.len() + code.modules.iter().map(module).sum::<usize>());
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(&head);
+    for module in &code.modules {
+        bytes.extend_from_slice(&module.content);
+    }
+    Ok(bytes)
+}
+
+fn binding(binding: &Binding) -> Value {
+    let name = &binding.name;
+    match &binding.value {
+        BindingValue::DataBlob { part } => json!({ "type": "data_blob", "name": name, "part": part }),
+        BindingValue::DispatchNamespace { namespace, outbound } => {
+            json!({ "type": "dispatch_namespace", "name": name, "namespace": namespace.0.to_string(), "outbound": outbound })
+        }
+        BindingValue::Json { json } => json!({ "type": "json", "name": name, "json": json }),
+        BindingValue::KvNamespace { namespace_id } => {
+            json!({ "type": "kv_namespace", "name": name, "namespace_id": namespace_id })
+        }
+        BindingValue::PlainText { text } => json!({ "type": "plain_text", "name": name, "text": text }),
+        BindingValue::SecretText { text } => json!({ "type": "secret_text", "name": name, "text": text.as_str() }),
+        BindingValue::Service { service, entrypoint, .. } => {
+            json!({ "type": "service", "name": name, "service": service.as_str(), "entrypoint": entrypoint })
+        }
+        BindingValue::TextBlob { part } => json!({ "type": "text_blob", "name": name, "part": part }),
+        BindingValue::WasmModule { part } => json!({ "type": "wasm_module", "name": name, "part": part }),
+    }
+}

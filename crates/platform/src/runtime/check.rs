@@ -1,0 +1,111 @@
+//! Starts what was uploaded before it is accepted: in a workerd of its own, so that code that hangs or exhausts memory
+//! while it starts costs nobody else anything.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Method;
+use serde::Deserialize;
+use tokio::sync::{Mutex, mpsc};
+use uuid::Uuid;
+
+use super::admin::{AdminError, ask};
+use super::control::Candidates;
+use super::process::{Process, Start};
+use super::{RuntimeError, StartError, bundle, config};
+use crate::store::Started;
+use crate::worker::Code;
+
+/// Cloudflare gives a script a second of CPU time to start in. Here it is time on the clock, of a crowded machine.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// The process that starts candidates, one at a time: if one hangs, it is clear which.
+pub(super) struct Checker {
+    pub(super) workerd: PathBuf,
+    pub(super) config: PathBuf,
+    pub(super) folder: PathBuf,
+    pub(super) candidates: Candidates,
+    pub(super) running: Mutex<Running>,
+}
+
+/// The process, and how many there were.
+#[derive(Default)]
+pub(super) struct Running {
+    process: Option<Process>,
+    started: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcome {
+    Started(Started),
+    Message(String),
+}
+
+impl Checker {
+    /// Has the process ready, so that the first upload need not wait for it.
+    pub(super) async fn warm(self: Arc<Self>) -> Result<(), RuntimeError> {
+        let mut running = self.running.lock().await;
+        self.ready(&mut running).await.map(drop)
+    }
+
+    /// Starts code.
+    pub(super) async fn check(&self, code: &Code) -> Result<Started, StartError> {
+        let runtime = |error: &dyn std::fmt::Display| StartError::Runtime(error.to_string());
+        let bytes = bundle::encode(code, "candidate", true).map_err(|error| runtime(&error))?;
+        let name = Uuid::new_v4().simple().to_string();
+        let mut running = self.running.lock().await;
+        let socket = self.ready(&mut running).await.map_err(|error| runtime(&error))?;
+        self.candidates.put(&name, bytes);
+        let asked = ask(&socket, Method::POST, &format!("/{name}"), Vec::new(), LIMIT).await;
+        self.candidates.remove(&name);
+        let answer = match asked {
+            Ok(answer) => answer,
+            Err(error) => {
+                // Hung, or dead: the next candidate gets another process.
+                if let Some(mut process) = running.process.take() {
+                    process.kill().await;
+                }
+                return Err(match error {
+                    AdminError::Silent => StartError::TooSlow,
+                    AdminError::Failed(_) => StartError::Script("Script startup exceeded memory limit.".to_owned()),
+                });
+            }
+        };
+        match serde_json::from_slice(&answer).map_err(|error| runtime(&error))? {
+            Outcome::Started(started) => Ok(started),
+            Outcome::Message(message) => {
+                let message = message.strip_prefix("Failed to start Worker:\n").unwrap_or(&message);
+                Err(StartError::Script(message.to_owned()))
+            }
+        }
+    }
+
+    /// Starts the process unless it runs.
+    async fn ready(&self, running: &mut Running) -> Result<PathBuf, RuntimeError> {
+        if let Some(process) = &mut running.process
+            && process.has_ended()
+        {
+            running.process = None;
+        }
+        if running.process.is_none() {
+            running.started += 1;
+            // Nobody reads what code says that does not serve yet.
+            let (lines, _) = mpsc::unbounded_channel();
+            let start = Start {
+                workerd: &self.workerd,
+                config: &self.config,
+                inherited: None,
+                sockets: vec![(config::CHECK, self.socket(running.started))],
+                lines,
+            };
+            running.process = Some(Process::start(start).await?);
+        }
+        Ok(self.socket(running.started))
+    }
+
+    fn socket(&self, started: u64) -> PathBuf {
+        self.folder.join(format!("c{started}.sock"))
+    }
+}

@@ -1,0 +1,280 @@
+//! What the Workers in workerd ask of the platform, over a unix socket: code, and KV.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::bundle;
+use crate::deploy::blocking;
+use crate::names::ScriptName;
+use crate::store::{KvEntry, KvKey, Loaded, Store, StoreError, TagFilter};
+use crate::worker::{BindingValue, NamespaceId, Scope, ScriptKey};
+
+/// Beneath this name, account Workers have hosts of their own.
+pub const WORKERS_DOMAIN: &str = "workers.localhost";
+
+/// The largest value of a KV namespace, as Cloudflare has it.
+const LARGEST_VALUE: usize = 25 * 1024 * 1024;
+
+/// What the routes have at hand.
+#[derive(Clone)]
+pub(super) struct Control {
+    pub(super) store: Store,
+    pub(super) dispatcher: Option<String>,
+    pub(super) candidates: Candidates,
+}
+
+/// Code that is to be started before it is accepted, as it travels, by a name for the while.
+#[derive(Clone, Default)]
+pub(super) struct Candidates(Arc<Mutex<HashMap<String, Bytes>>>);
+
+impl Candidates {
+    pub(super) fn put(&self, name: &str, bytes: Vec<u8>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), bytes.into());
+    }
+
+    pub(super) fn remove(&self, name: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    fn find(&self, name: &str) -> Option<Bytes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+}
+
+impl Control {
+    pub(super) fn router(self) -> Router {
+        Router::new()
+            .route("/entrance", get(entrance))
+            .route("/worker/{scope}/{name}", get(worker))
+            .route("/version/{scope}/{name}/{version}", get(version))
+            .route("/candidate/{name}", get(candidate))
+            .route("/kv/{id}/value/{*key}", get(kv_get).put(kv_put).delete(kv_delete))
+            .route("/kv/{id}/keys", get(kv_keys))
+            .layer(DefaultBodyLimit::max(LARGEST_VALUE))
+            .with_state(self)
+    }
+}
+
+type Answer = Result<Response, Refusal>;
+
+struct Refusal(StatusCode, String);
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        let status = match error {
+            StoreError::NamespaceNotFound
+            | StoreError::ScriptNotFound
+            | StoreError::VersionNotFound
+            | StoreError::KvNamespaceNotFound => StatusCode::NOT_FOUND,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self(status, error.to_string())
+    }
+}
+
+impl axum::response::IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.0, self.1).into_response()
+    }
+}
+
+#[derive(Deserialize)]
+struct Host {
+    host: String,
+}
+
+/// The name of the account Worker that a host belongs to.
+async fn entrance(State(control): State<Control>, Query(Host { host }): Query<Host>) -> Answer {
+    let host = host.split_once(':').map_or(host.as_str(), |(name, _)| name).to_ascii_lowercase();
+    if let Some(name) = host.strip_suffix(WORKERS_DOMAIN).and_then(|rest| rest.strip_suffix('.')) {
+        let refusal = || Refusal(StatusCode::NOT_FOUND, format!("there is no Worker at {host}\n"));
+        let name = ScriptName::parse(name).map_err(|_| refusal())?;
+        let key = ScriptKey { scope: Scope::Account, name };
+        let script = blocking(&control.store, move |store| store.script(&key)).await.map_err(|_| refusal())?;
+        if !script.subdomain.0 {
+            return Err(refusal());
+        }
+        return Ok(script.key.name.as_str().to_owned().into_response());
+    }
+    if let Some(name) = control.dispatcher {
+        return Ok(name.into_response());
+    }
+    let dispatchers = blocking(&control.store, dispatchers).await?;
+    match dispatchers.as_slice() {
+        [only] => Ok(only.as_str().to_owned().into_response()),
+        [] => Err(Refusal(
+            StatusCode::NOT_FOUND,
+            "no dispatch Worker is deployed yet: deploy a Worker with a dispatch namespace binding\n".to_owned(),
+        )),
+        several => {
+            let names = several.iter().map(ScriptName::as_str).collect::<Vec<_>>().join(", ");
+            let text = format!(
+                "several Workers have a dispatch namespace binding ({names}): choose one with `--dispatcher`, or ask for \
+                 NAME.{WORKERS_DOMAIN}\n"
+            );
+            Err(Refusal(StatusCode::NOT_FOUND, text))
+        }
+    }
+}
+
+/// Account Workers with a dispatch namespace binding.
+fn dispatchers(store: &Store) -> Result<Vec<ScriptName>, StoreError> {
+    let mut found = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = store.scripts(Scope::Account, &TagFilter::default(), 100, cursor.as_deref())?;
+        for script in page.items {
+            let code = store.load(&script.key)?.code;
+            if code.bindings.iter().any(|binding| matches!(binding.value, BindingValue::DispatchNamespace { .. })) {
+                found.push(script.key.name);
+            }
+        }
+        match page.cursor {
+            Some(next) => cursor = Some(next),
+            None => return Ok(found),
+        }
+    }
+}
+
+async fn worker(State(control): State<Control>, Path((scope, name)): Path<(String, String)>) -> Answer {
+    let key = key(&scope, &name)?;
+    encoded(&blocking(&control.store, move |store| store.load(&key)).await?)
+}
+
+async fn version(
+    State(control): State<Control>,
+    Path((scope, name, version)): Path<(String, String, String)>,
+) -> Answer {
+    let key = key(&scope, &name)?;
+    encoded(&blocking(&control.store, move |store| store.load_version(&key, &version)).await?)
+}
+
+async fn candidate(State(control): State<Control>, Path(name): Path<String>) -> Answer {
+    let found = control.candidates.find(&name);
+    found.map(Body::from).map(Body::into_response).ok_or_else(|| Refusal(StatusCode::NOT_FOUND, String::new()))
+}
+
+fn encoded(loaded: &Loaded) -> Answer {
+    let bytes = bundle::encode(&loaded.code, &loaded.version, loaded.trusted);
+    let bytes = bytes.map_err(|error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(Body::from(bytes).into_response())
+}
+
+/// `account/NAME`, or the row of a namespace and a name. What is no name names nothing.
+fn key(scope: &str, name: &str) -> Result<ScriptKey, Refusal> {
+    let missing = || Refusal(StatusCode::NOT_FOUND, "no such script".to_owned());
+    let scope = match scope {
+        "account" => Scope::Account,
+        row => Scope::Namespace(NamespaceId(row.parse().map_err(|_| missing())?)),
+    };
+    Ok(ScriptKey { scope, name: ScriptName::parse(name).map_err(|_| missing())? })
+}
+
+async fn kv_get(State(control): State<Control>, Path((id, key)): Path<(String, String)>) -> Answer {
+    let entry = blocking(&control.store, move |store| store.kv_value(&id, &key, now())).await?;
+    let entry = entry.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such key".to_owned()))?;
+    let mut answer = Body::from(entry.value).into_response();
+    if let Some(metadata) = entry.metadata {
+        let text = utf8_percent_encode(&metadata.to_string(), NON_ALPHANUMERIC).to_string();
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            answer.headers_mut().insert("kv-metadata", value);
+        }
+    }
+    Ok(answer)
+}
+
+async fn kv_put(
+    State(control): State<Control>,
+    Path((id, key)): Path<(String, String)>,
+    headers: HeaderMap,
+    value: Bytes,
+) -> Answer {
+    let bad = |text: &str| Refusal(StatusCode::BAD_REQUEST, text.to_owned());
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let number = |name: &str| match header(name) {
+        None => Ok(None),
+        Some(text) => text.parse::<i64>().map(Some).map_err(|_| bad("an expiration is a whole number of seconds")),
+    };
+    let ttl = number("kv-expiration-ttl")?;
+    if ttl.is_some_and(|ttl| ttl < 60) {
+        return Err(bad("Invalid expiration_ttl. Expiration TTL must be at least 60."));
+    }
+    let metadata = match header("kv-metadata") {
+        None => None,
+        Some(text) => {
+            let text = percent_decode_str(text).decode_utf8().map_err(|_| bad("metadata is no UTF-8"))?;
+            if text.len() > 1024 {
+                return Err(bad("metadata has at most 1024 bytes"));
+            }
+            Some(serde_json::from_str::<Value>(&text).map_err(|_| bad("metadata is no JSON"))?)
+        }
+    };
+    if key.len() > 512 {
+        return Err(bad("a key has at most 512 bytes"));
+    }
+    let expiration = ttl.map(|ttl| now() + ttl).or(number("kv-expiration")?);
+    let entry = KvEntry { value, metadata, expiration };
+    blocking(&control.store, move |store| store.put_kv_value(&id, &key, &entry)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn kv_delete(State(control): State<Control>, Path((id, key)): Path<(String, String)>) -> Answer {
+    blocking(&control.store, move |store| store.delete_kv_value(&id, &key)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+#[derive(Deserialize)]
+struct Listing {
+    #[serde(default)]
+    prefix: String,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// As `list()` of a KV namespace answers.
+#[derive(Serialize)]
+struct Keys {
+    keys: Vec<Key>,
+    list_complete: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Key {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiration: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Value>,
+}
+
+async fn kv_keys(State(control): State<Control>, Path(id): Path<String>, Query(asked): Query<Listing>) -> Answer {
+    let limit = asked.limit.unwrap_or(1000).clamp(1, 1000);
+    let list = move |store: &Store| store.kv_keys(&id, &asked.prefix, limit, asked.cursor.as_deref(), now());
+    let page = blocking(&control.store, list).await?;
+    let key = |KvKey { name, metadata, expiration }| Key { name, expiration, metadata };
+    let keys = Keys {
+        keys: page.items.into_iter().map(key).collect(),
+        list_complete: page.cursor.is_none(),
+        cursor: page.cursor,
+    };
+    Ok(axum::Json(keys).into_response())
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,124 @@
+// Turns what the store keeps into what a Worker Loader takes.
+//
+// The Worker's own modules are left as they are. Before them runs one of ours, which puts real objects where the
+// runtime can pass stubs alone (KV namespaces, dispatch namespaces) and, for scripts in service-worker syntax, makes
+// bindings global. Our modules lie at the root, since specifiers resolve relative to the importer.
+
+import BINDINGS from "./bindings.js.txt";
+import CONTROL from "./control.js.txt";
+import PARAMETERS from "./parameters.js.txt";
+
+/** No module of an upload may begin with this. */
+const OURS = "__tidegate";
+
+const LOADERS = {
+  es_module: (text) => ({ js: text() }),
+  common_js: (text) => ({ cjs: text() }),
+  text: (text) => ({ text: text() }),
+  json: (text) => ({ json: JSON.parse(text()) }),
+  data: (_, bytes) => ({ data: bytes.slice().buffer }),
+  wasm: (_, bytes) => ({ wasm: bytes.slice().buffer }),
+};
+
+/**
+ * `place`: `{stubs: {binding name → stub}, globalOutbound, tails, marker}`. `marker`, if there is one, begins every
+ * line that the Worker logs, so that nobody else can write in its name.
+ */
+export function codeOf(bundle, place) {
+  const modules = {};
+  for (const { name, kind, content } of bundle.modules) {
+    const loader = LOADERS[kind];
+    if (loader) modules[name] = loader(() => new TextDecoder().decode(content), content);
+  }
+  const env = {};
+  const setup = [];
+  const globals = "body_part" in bundle.entry;
+  for (const binding of bundle.bindings) {
+    const name = JSON.stringify(binding.name);
+    switch (binding.type) {
+      case "plain_text":
+      case "secret_text":
+        env[binding.name] = binding.text;
+        break;
+      case "json":
+        env[binding.name] = binding.json;
+        break;
+      case "service":
+        env[binding.name] = place.stubs[binding.name];
+        break;
+      case "kv_namespace":
+        env[binding.name] = place.stubs[binding.name];
+        setup.push(`env[${name}] = new KvNamespace(env[${name}]);`);
+        break;
+      case "dispatch_namespace":
+        env[binding.name] = place.stubs[binding.name];
+        setup.push(`env[${name}] = new DynamicDispatcher(env[${name}]);`);
+        break;
+      case "wasm_module":
+      case "text_blob":
+      case "data_blob":
+        setup.unshift(`import part${setup.length} from ${JSON.stringify(`./${binding.part}`)};`);
+        setup.push(`env[${name}] = part${setup.length - 1};`);
+        break;
+      default:
+        throw new Error(`a binding of type ${binding.type} cannot be loaded`);
+    }
+    if (globals) setup.push(`globalThis[${name}] = env[${name}];`);
+  }
+  const entry = JSON.stringify(`./${globals ? bundle.entry.body_part : bundle.entry.main_module}`);
+  modules[`${OURS}_bindings.js`] = { js: BINDINGS };
+  modules[`${OURS}_env.js`] = {
+    js: [
+      `import { env } from "cloudflare:workers";`,
+      `import { KvNamespace, DynamicDispatcher, mark, quietCaches } from "./${OURS}_bindings.js";`,
+      ...setup,
+      "quietCaches();",
+      place.marker ? `mark(${JSON.stringify(place.marker)});` : "",
+    ].join("\n"),
+  };
+  const main = globals
+    ? [
+        `import "./${OURS}_env.js";`,
+        `import { listeners } from "./${OURS}_listeners.js";`,
+        `import ${entry};`,
+        `import { controlOf } from "./${OURS}_control.js";`,
+        `export const __TidegateControl = controlOf({ listeners });`,
+      ]
+    : [
+        `import "./${OURS}_env.js";`,
+        `import * as worker from ${entry};`,
+        `import { controlOf } from "./${OURS}_control.js";`,
+        `export * from ${entry};`,
+        `export default worker.default ?? {};`,
+        `export const __TidegateControl = controlOf({ worker });`,
+      ];
+  if (place.parameters) {
+    main.push(
+      `import { withParameters } from "./${OURS}_parameters.js";`,
+      `export const __TidegateOutbound = withParameters(${globals ? "{}" : "worker"});`,
+    );
+    modules[`${OURS}_parameters.js`] = { js: PARAMETERS };
+  }
+  modules[`${OURS}_control.js`] = { js: CONTROL };
+  modules[`${OURS}_listeners.js`] = { js: LISTENERS };
+  modules[`${OURS}.js`] = { js: main.join("\n") };
+  return {
+    compatibilityDate: bundle.compatibility_date,
+    compatibilityFlags: bundle.compatibility_flags,
+    mainModule: `${OURS}.js`,
+    modules,
+    env,
+    globalOutbound: place.globalOutbound,
+    ...(place.tails && { tails: place.tails }),
+  };
+}
+
+// What a script in service-worker syntax listens to.
+const LISTENERS = `
+export const listeners = new Set();
+const add = globalThis.addEventListener;
+globalThis.addEventListener = function (type, ...rest) {
+  listeners.add(type);
+  return add.call(this, type, ...rest);
+};
+`;

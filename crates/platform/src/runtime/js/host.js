@@ -1,0 +1,310 @@
+// The platform's own Workers. All others are loaded through them at run time.
+//
+//   front  where requests come in: runs account Workers, such as dispatch Workers. Untraced, so that each `get()` of a
+//          dispatch Worker begins a trace of its own.
+//   gate   behind dispatch bindings: runs user Workers and outbound Workers. Traced: workerd carries the trace id
+//          through everything that a user Worker does, and by it the gate knows the invocation that a request is of.
+//   check  in a process of its own: starts what was uploaded before it is accepted.
+//
+// They share this code; the binding ROLE says which one it is.
+
+import { WorkerEntrypoint, tracing } from "cloudflare:workers";
+import { codeOf } from "./code.js";
+import { Isolates, fetchWorker } from "./isolates.js";
+
+/** Where `bindings.js.txt` puts what `get()` was called with. */
+const TARGET = "x-tidegate-target";
+
+/** The subrequests of an invocation for which nobody said less. */
+const MOST_SUBREQUESTS = 10_000;
+
+/** An invocation whose end nobody tells (an RPC call, an abandoned WebSocket) is forgotten after this long. */
+const FORGOTTEN = 10 * 60_000;
+
+/** As many isolates are kept while nothing runs in them. */
+const KEPT_ISOLATES = 300;
+
+let known;
+const isolates = (env) => (known ??= new Isolates(env, KEPT_ISOLATES));
+
+// ---- front ----------------------------------------------------------------------------------------------------------
+
+let entrances = new Map(); // host → name of the account Worker; emptied when an account Worker changes
+
+export default {
+  async fetch(request, env, ctx) {
+    const { host } = new URL(request.url);
+    let name = entrances.get(host);
+    if (name === undefined) {
+      const answer = await env.CONTROL.fetch(`http://control/entrance?host=${encodeURIComponent(host)}`);
+      if (answer.status !== 200) return new Response(answer.body, { status: answer.status, headers: answer.headers });
+      name = await answer.text();
+      // Hosts are the clients' choice.
+      if (entrances.size >= 1000) entrances = new Map();
+      entrances.set(host, name);
+    }
+    const worker = await accountWorker(env, ctx, name);
+    return worker ? worker.fetch(request) : new Response(`there is no Worker \`${name}\`\n`, { status: 404 });
+  },
+};
+
+/** An account Worker as the front runs it: nothing stands between it and the way out. */
+async function accountWorker(env, ctx, name, entrypoint, options) {
+  const script = await isolates(env).current("account", name);
+  const place = async (bundle) => ({
+    stubs: await stubs(bundle, {
+      dispatch_namespace: ({ namespace, outbound }) => env.GATE.dispatch({ namespace, outbound }),
+      kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
+      service: ({ service, entrypoint }) => ctx.exports.Service({ props: { service, entrypoint, role: "account" } }),
+    }),
+    globalOutbound: env.EGRESS,
+    marker: `${env.MARK} ${name} `,
+  });
+  return script && isolates(env).of(script, "account", place).entrypoint(entrypoint, options);
+}
+
+// ---- gate -----------------------------------------------------------------------------------------------------------
+
+/** The front asks for stubs of this Worker's entrypoints here, since props can be given to one's own alone. */
+export class Gate extends WorkerEntrypoint {
+  dispatch(props) {
+    return this.ctx.exports.Dispatch({ props });
+  }
+}
+
+/** What stands behind `get()` of a dispatch binding; props: `{namespace, outbound}`. */
+export class Dispatch extends WorkerEntrypoint {
+  async fetch(received) {
+    const headers = new Headers(received.headers);
+    const target = JSON.parse(headers.get(TARGET));
+    headers.delete(TARGET);
+    const { entrypoint, script, invocation } = await this.#open(target);
+    headers.set("cf-ray", invocation.ray);
+    // Where the namespace is not trusted, `request.cf` is undefined.
+    if (script.trusted) return entrypoint.fetch(new Request(received, { headers }));
+    // A new request, and no copy: it has no `cf`.
+    const { method, url, body, signal } = received;
+    return entrypoint.fetch(new Request(url, { method, headers, body, signal, redirect: "manual" }));
+  }
+
+  async call(target, method, values) {
+    const { entrypoint } = await this.#open(target);
+    return entrypoint[method](...values);
+  }
+
+  async #open({ name, args, limits, outbound }) {
+    const { env, ctx } = this;
+    const { namespace, outbound: binding } = ctx.props;
+    for (const parameter of Object.keys(outbound ?? {})) {
+      if (!binding?.parameters.includes(parameter)) {
+        throw new TypeError(
+          `outbound parameter "${parameter}" is not declared; declare it in the binding's \`outbound.parameters\``,
+        );
+      }
+    }
+    const script = await isolates(env).current(namespace, name);
+    if (!script) throw new Error("Worker not found.");
+    const isolate = isolates(env).of(script, "user", (bundle) => tenant(env, ctx, bundle, script));
+    const invocation = invocations.begin({
+      isolate,
+      script: script.key,
+      outbound: binding,
+      parameters: outbound ?? {},
+      subrequests: Math.min(limits?.subRequests ?? Infinity, script.subrequests ?? Infinity, MOST_SUBREQUESTS),
+    });
+    // The last words of a process that hangs name who ran.
+    console.log(`${env.MARK}> ${script.key}`);
+    return { entrypoint: isolate.entrypoint(null, { props: args, limits }), script, invocation };
+  }
+}
+
+/** Where tenant code runs: in a user Worker, or in an account Worker that one reaches through a service binding. */
+async function tenant(env, ctx, bundle, { key }) {
+  return {
+    stubs: await stubs(bundle, {
+      dispatch_namespace: ({ namespace, outbound }) => ctx.exports.Dispatch({ props: { namespace, outbound } }),
+      kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
+      service: ({ service, entrypoint }) => ctx.exports.Service({ props: { service, entrypoint, role: "tenant" } }),
+    }),
+    globalOutbound: ctx.exports.Outbound({ props: { key } }),
+    tails: [ctx.exports.Ended({ props: { key } })],
+  };
+}
+
+/** The way out of user Workers. What is of no invocation goes nowhere. */
+export class Outbound extends WorkerEntrypoint {
+  async fetch(request) {
+    const { env, ctx } = this;
+    const invocation = invocations.current();
+    if (!invocation) throw new Error("this request belongs to no invocation that the platform knows");
+    if (++invocation.made > invocation.subrequests) {
+      throw new Error("Too many subrequests by single Worker invocation.");
+    }
+    if (!invocation.outbound) return env.EGRESS.fetch(request);
+    const { service, entrypoint } = invocation.outbound;
+    const script = found(service, await isolates(env).current("account", service));
+    const place = async (bundle) => ({
+      stubs: await stubs(bundle, {
+        dispatch_namespace: () => undefined,
+        kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
+        service: ({ service, entrypoint }) => ctx.exports.Service({ props: { service, entrypoint, role: "trusted" } }),
+      }),
+      globalOutbound: env.EGRESS,
+      marker: `${env.MARK} ${service} `,
+      parameters: true,
+    });
+    const props = { parameters: invocation.parameters, entrypoint };
+    return isolates(env).of(script, "outbound", place).entrypoint("__TidegateOutbound", { props }).fetch(request);
+  }
+}
+
+/** Told when an invocation of a user Worker is over, with all that it left running. */
+export class Ended extends WorkerEntrypoint {
+  tail(events) {
+    for (const event of events) {
+      invocations.end(event.event?.request?.headers?.["cf-ray"]);
+    }
+  }
+}
+
+const invocations = {
+  byTrace: new Map(),
+  byRay: new Map(),
+
+  begin(invocation) {
+    invocation.trace = traceId();
+    invocation.ray = `${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}-LOC`;
+    invocation.made = 0;
+    invocation.begun = Date.now();
+    // Two invocations in one trace could not be told apart.
+    if (this.byTrace.has(invocation.trace)) throw new Error("one trace cannot hold two invocations");
+    this.byTrace.set(invocation.trace, invocation);
+    this.byRay.set(invocation.ray, invocation);
+    invocation.isolate.begin();
+    return invocation;
+  },
+
+  current() {
+    return this.byTrace.get(traceId());
+  },
+
+  end(ray) {
+    const invocation = this.byRay.get(ray);
+    if (!invocation) return;
+    this.byRay.delete(ray);
+    this.byTrace.delete(invocation.trace);
+    invocation.isolate.end();
+  },
+
+  /** The user Workers with an invocation under way, the latest first: a hundred are enough to name a culprit. */
+  running() {
+    const latest = [...this.byRay.values()].slice(-100).reverse();
+    return [...new Set(latest.map(({ script }) => script))];
+  },
+
+  /** The oldest come first. */
+  sweep() {
+    for (const { ray, begun } of this.byRay.values()) {
+      if (Date.now() - begun < FORGOTTEN) break;
+      this.end(ray);
+    }
+  },
+};
+
+function traceId() {
+  return tracing.getActiveSpan().spanContext().traceId;
+}
+
+// ---- all ------------------------------------------------------------------------------------------------------------
+
+/** Stubs of those bindings for which there must be one. */
+async function stubs(bundle, make) {
+  const made = {};
+  for (const binding of bundle.bindings) {
+    if (binding.type in make) made[binding.name] = await make[binding.type](binding);
+  }
+  return made;
+}
+
+/** A KV namespace; props: `{id}`. */
+export class Kv extends WorkerEntrypoint {
+  fetch(request) {
+    const { pathname, search } = new URL(request.url);
+    return this.env.CONTROL.fetch(new Request(`http://control/kv/${this.ctx.props.id}${pathname}${search}`, request));
+  }
+}
+
+/** An account Worker behind a service binding; props: `{service, entrypoint, role}`. Any method is passed on. */
+export class Service extends WorkerEntrypoint {
+  constructor(ctx, env) {
+    super(ctx, env);
+    return new Proxy(this, {
+      get(self, property) {
+        if (typeof property === "symbol" || property in self) return Reflect.get(self, property);
+        return async (...values) => (await reached(self))[property](...values);
+      },
+    });
+  }
+
+  async fetch(request) {
+    return (await reached(this)).fetch(request);
+  }
+}
+
+/** What a service binding reaches. `role`: what called it, and so what stands between it and the way out. */
+async function reached({ env, ctx }) {
+  const { service, entrypoint, role } = ctx.props;
+  if (role === "account") return found(service, await accountWorker(env, ctx, service, entrypoint));
+  const script = found(service, await isolates(env).current("account", service));
+  const place = async (bundle) => {
+    const asTenant = await tenant(env, ctx, bundle, script);
+    // What the outbound Worker calls is the operator's, and would meet the outbound Worker again.
+    return role === "tenant" ? asTenant : { ...asTenant, globalOutbound: env.EGRESS, tails: undefined };
+  };
+  return isolates(env).of(script, role, place).entrypoint(entrypoint);
+}
+
+function found(name, worker) {
+  if (!worker) throw new Error(`the Worker \`${name}\` does not exist`);
+  return worker;
+}
+
+/** What the supervisor says, over a unix socket. */
+export class Admin extends WorkerEntrypoint {
+  async fetch(request) {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/ping") {
+      invocations.sweep();
+      isolates(this.env).sweep();
+      return Response.json({ running: invocations.running() });
+    }
+    if (pathname === "/changes") {
+      const changes = await request.json();
+      if (changes.some(({ key }) => key.startsWith("account/"))) entrances = new Map();
+      isolates(this.env).changed(changes);
+      return new Response(null, { status: 204 });
+    }
+    return new Response(null, { status: 404 });
+  }
+}
+
+/** Starts what was uploaded, over a unix socket: `POST /{id of the candidate}`. */
+export class Check extends WorkerEntrypoint {
+  async fetch(request) {
+    const { env, ctx } = this;
+    const { pathname } = new URL(request.url);
+    const { bundle } = await fetchWorker(env, `/candidate${pathname}`);
+    const begun = Date.now();
+    try {
+      const place = { ...(await tenant(env, ctx, bundle, { key: "candidate" })), tails: undefined, globalOutbound: null };
+      const stub = env.LOADER.get(crypto.randomUUID(), async () => codeOf(bundle, place));
+      const control = stub.getEntrypoint("__TidegateControl");
+      const { handlers, named } = await control.describe();
+      const startup = Date.now() - begun;
+      control.evict().catch(() => {});
+      return Response.json({ started: { startup_time_ms: startup, handlers, named_handlers: named } });
+    } catch (error) {
+      return Response.json({ message: String(error?.message ?? error) });
+    }
+  }
+}

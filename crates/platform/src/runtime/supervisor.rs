@@ -1,0 +1,234 @@
+//! Keeps workerd running: starts it, tells it of changes, and replaces it when it ends or hangs.
+//!
+//! workerd runs all JavaScript on one thread, so a Worker that never yields stops all of them, and nothing but a kill
+//! helps. The supervisor asks for a sign of life four times a second; if none comes within [`PATIENCE`] it kills the
+//! process and starts another on the same listening socket, so that connections wait and are not refused.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Method;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use super::admin::{AdminError, ask};
+use super::output::Said;
+use super::process::{Process, Start};
+use super::{Event, Inner, RuntimeError, config};
+use crate::store::Change;
+use crate::worker::Scope;
+
+/// How long workerd may be silent before it counts as hung.
+pub const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often it is asked for a sign of life.
+const HEARTBEAT: Duration = Duration::from_millis(250);
+
+/// How long requests under way may take to finish when the platform is stopped.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The invocations that are remembered for the case that workerd hangs.
+const REMEMBERED: usize = 16;
+
+/// Changes to be told, and who waits for it.
+pub(super) type Told = (Vec<Change>, oneshot::Sender<()>);
+
+/// What the supervisor is told by others.
+pub(super) struct Inbox {
+    pub(super) changes: mpsc::UnboundedReceiver<Told>,
+    pub(super) lines: mpsc::UnboundedReceiver<String>,
+    pub(super) stop: oneshot::Receiver<()>,
+}
+
+/// A change, as `js/isolates.js` reads it.
+#[derive(Serialize)]
+struct Message {
+    key: String,
+    version: Option<String>,
+}
+
+impl From<&Change> for Message {
+    fn from(change: &Change) -> Self {
+        let scope = match change.key.scope {
+            Scope::Account => "account".to_owned(),
+            Scope::Namespace(row) => row.0.to_string(),
+        };
+        Self { key: format!("{scope}/{}", change.key.name), version: change.version.clone() }
+    }
+}
+
+#[derive(Deserialize)]
+struct Pong {
+    running: Vec<String>,
+}
+
+/// What ended a process.
+enum End {
+    Asked,
+    Hung(Vec<String>),
+    Exited(String),
+}
+
+pub(super) struct Supervisor {
+    pub(super) inner: Arc<Inner>,
+    pub(super) inbox: Inbox,
+    pub(super) started: u64,
+    /// What workerd was not told yet; it is told again until it says that it heard.
+    pub(super) untold: Vec<Told>,
+    /// Invocations that began since the last sign of life, the latest first.
+    pub(super) begun: VecDeque<String>,
+    /// Those that were under way at the last sign of life.
+    pub(super) running: Vec<String>,
+}
+
+impl Supervisor {
+    /// Starts a workerd that serves.
+    pub(super) async fn start(&mut self) -> Result<Process, RuntimeError> {
+        self.started += 1;
+        let inner = &self.inner;
+        let start = Start {
+            workerd: &inner.options.workerd,
+            config: &inner.config,
+            inherited: Some((config::FRONT, &inner.listener)),
+            sockets: config::ADMINS.into_iter().zip(self.sockets()).collect(),
+            lines: inner.lines.clone(),
+        };
+        let process = Process::start(start).await?;
+        inner.pid.send_replace(Some(process.pid()));
+        Ok(process)
+    }
+
+    /// Runs until it is asked to stop.
+    pub(super) async fn run(mut self, mut process: Process) {
+        loop {
+            let end = self.watch(&mut process).await;
+            if matches!(end, End::Asked) {
+                process.finish(GRACE).await;
+            } else {
+                process.kill().await;
+            }
+            self.inner.pid.send_replace(None);
+            match end {
+                End::Asked => return,
+                End::Hung(suspects) => self.inner.emit(Event::Hung(suspects)),
+                End::Exited(why) => self.inner.emit(Event::Restarted(why)),
+            }
+            self.begun.clear();
+            self.running.clear();
+            let mut pause = Duration::from_millis(100);
+            process = loop {
+                match self.start().await {
+                    Ok(process) => break process,
+                    Err(error) => self.inner.emit(Event::Line { worker: None, text: error.to_string() }),
+                }
+                // workerd itself cannot be started: perhaps memory is short for the moment.
+                tokio::select! {
+                    () = sleep(pause) => pause = (pause * 2).min(Duration::from_secs(5)),
+                    _ = &mut self.inbox.stop => return,
+                }
+            };
+        }
+    }
+
+    /// Serves one process until it is over.
+    async fn watch(&mut self, process: &mut Process) -> End {
+        let mut heartbeat = interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let silent = tokio::select! {
+                ended = process.ended() => {
+                    return End::Exited(ended.map_or_else(|error| error.to_string(), |status| status.to_string()));
+                }
+                _ = &mut self.inbox.stop => return End::Asked,
+                Some(line) = self.inbox.lines.recv() => {
+                    self.hear(line);
+                    continue;
+                }
+                Some(told) = self.inbox.changes.recv() => {
+                    self.untold.push(told);
+                    while let Ok(more) = self.inbox.changes.try_recv() {
+                        self.untold.push(more);
+                    }
+                    self.tell().await
+                }
+                _ = heartbeat.tick() => match self.ping().await {
+                    Ok(()) if self.untold.is_empty() => continue,
+                    Ok(()) => self.tell().await,
+                    failed => failed,
+                },
+            };
+            match silent {
+                Ok(()) => {}
+                Err(AdminError::Silent) => return End::Hung(self.suspects()),
+                // It is ending, and `ended` will say so; if it is not, the next sign of life fails as well.
+                Err(AdminError::Failed(_)) => sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
+    /// Tells workerd what it was not told yet; those who wait for it are told that it heard.
+    async fn tell(&mut self) -> Result<(), AdminError> {
+        let changes: Vec<Message> = self.untold.iter().flat_map(|(changes, _)| changes).map(Message::from).collect();
+        let body = serde_json::to_vec(&changes).unwrap_or_default();
+        for socket in self.sockets() {
+            ask(&socket, Method::POST, "/changes", body.clone(), PATIENCE).await?;
+        }
+        for (_, waiting) in self.untold.drain(..) {
+            let _ = waiting.send(());
+        }
+        Ok(())
+    }
+
+    async fn ping(&mut self) -> Result<(), AdminError> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut running = Vec::new();
+        for socket in self.sockets() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let answer = ask(&socket, Method::GET, "/ping", Vec::new(), left).await?;
+            if let Ok(pong) = serde_json::from_slice::<Pong>(&answer) {
+                running.extend(pong.running);
+            }
+        }
+        self.running = running;
+        // What began since and is over by now is in neither list.
+        while let Ok(line) = self.inbox.lines.try_recv() {
+            self.hear(line);
+        }
+        self.begun.clear();
+        Ok(())
+    }
+
+    /// The user Workers that may have hung the process: the one that was called last is the likeliest.
+    fn suspects(&mut self) -> Vec<String> {
+        while let Ok(line) = self.inbox.lines.try_recv() {
+            self.hear(line);
+        }
+        let mut suspects: Vec<String> = self.begun.drain(..).collect();
+        for running in self.running.drain(..) {
+            if !suspects.contains(&running) {
+                suspects.push(running);
+            }
+        }
+        suspects.truncate(REMEMBERED);
+        suspects.iter().map(|key| self.inner.readable(key)).collect()
+    }
+
+    fn hear(&mut self, line: String) {
+        match self.inner.output.read(line) {
+            Said::Began(key) => {
+                self.begun.retain(|known| *known != key);
+                self.begun.push_front(key);
+                self.begun.truncate(REMEMBERED);
+            }
+            Said::Event(event) => self.inner.emit(event),
+        }
+    }
+
+    /// Where this process listens for us. Another one has others, so that none meets the leavings of the last.
+    fn sockets(&self) -> [PathBuf; 2] {
+        ["f", "g"].map(|name| self.inner.options.folder.join(format!("{name}{}.sock", self.started)))
+    }
+}

@@ -1,0 +1,144 @@
+//! The platform itself, started by a test.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use axum::body::Body;
+use http_body_util::BodyExt as _;
+use hyper::Request;
+use hyper::body::Incoming;
+use tidegate_platform::runtime::{Egress, Event, installed_workerd};
+use tidegate_platform::{Auth, Options, Platform};
+use tokio::task::JoinHandle;
+
+use crate::api::{ACCOUNT, ApiClient};
+use crate::client;
+use crate::paths::repository;
+
+/// The token of every platform that tests start.
+const TOKEN: &str = "a-token-for-tests-and-nothing-else";
+
+/// The longest that something may take to be said.
+const SAID: Duration = Duration::from_secs(20);
+
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// A running platform, stopped when it is dropped.
+pub struct LocalPlatform {
+    platform: Platform,
+    api: ApiClient,
+    events: Arc<Mutex<Vec<Event>>>,
+    listening: JoinHandle<()>,
+}
+
+impl LocalPlatform {
+    /// Starts one whose store goes with it. What leaves goes to `upstream`.
+    pub async fn start(upstream: SocketAddr) -> Result<Self> {
+        Self::with(Self::options(upstream)?).await
+    }
+
+    /// Starts one whose store is in a folder.
+    pub async fn in_folder(upstream: SocketAddr, data: &Path) -> Result<Self> {
+        Self::with(Options { data: Some(data.to_owned()), ..Self::options(upstream)? }).await
+    }
+
+    /// What the two start with.
+    pub fn options(upstream: SocketAddr) -> Result<Options> {
+        Ok(Options {
+            data: None,
+            address: LOOPBACK,
+            api: LOOPBACK,
+            account: ACCOUNT.to_owned(),
+            auth: Auth::Token(TOKEN.to_owned()),
+            workerd: workerd()?,
+            egress: Egress::Upstream(upstream),
+            dispatcher: None,
+        })
+    }
+
+    /// Starts one.
+    pub async fn with(options: Options) -> Result<Self> {
+        let platform = Platform::start(options).await?;
+        let api = ApiClient::new(platform.api_address(), TOKEN);
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let mut source = platform.runtime().events();
+        let kept = Arc::clone(&events);
+        let listening = tokio::spawn(async move {
+            while let Ok(event) = source.recv().await {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+            }
+        });
+        Ok(Self { platform, api, events, listening })
+    }
+
+    /// Its API.
+    pub fn api(&self) -> &ApiClient {
+        &self.api
+    }
+
+    /// The platform.
+    pub fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// Where its Workers listen.
+    pub fn address(&self) -> SocketAddr {
+        self.platform.address()
+    }
+
+    /// The process id of workerd.
+    pub fn pid(&self) -> Result<u32> {
+        self.platform.runtime().pid().context("workerd is not running")
+    }
+
+    /// A GET of `path` from `host`: status and body.
+    pub async fn get(&self, host: &str, path: &str) -> Result<(u16, String)> {
+        let answer = self.send(Request::builder().uri(path).header("host", host).body(Body::empty())?).await?;
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await?.to_bytes();
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    }
+
+    /// Any request.
+    pub async fn send(&self, request: Request<Body>) -> Result<hyper::Response<Incoming>> {
+        client::send(self.address(), request).await
+    }
+
+    /// What has happened so far.
+    pub fn events(&self) -> Vec<Event> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// As [`events`](Self::events), and forgets it.
+    pub fn take_events(&self) -> Vec<Event> {
+        std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The first event that is looked for, as soon as it is there.
+    pub async fn event<T>(&self, wanted: impl Fn(&Event) -> Option<T>) -> Result<T> {
+        let end = Instant::now() + SAID;
+        loop {
+            if let Some(found) = self.events().iter().find_map(&wanted) {
+                return Ok(found);
+            }
+            if Instant::now() > end {
+                bail!("the platform said something else: {:#?}", self.events());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Stops it as Ctrl-C does.
+    pub async fn stop(self) {
+        self.listening.abort();
+        self.platform.stop().await;
+    }
+}
+
+/// The pinned workerd.
+pub(crate) fn workerd() -> Result<PathBuf> {
+    installed_workerd(&repository()).context("workerd is not installed: run `cargo xtask tools`")
+}
