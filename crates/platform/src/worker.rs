@@ -1,5 +1,7 @@
 //! What a Worker is made of: what an upload says, what the store keeps, what the runtime loads.
 
+use std::fmt;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -141,7 +143,7 @@ pub enum BindingValue {
     /// A string that no answer ever shows, encrypted at rest.
     SecretText {
         /// The string.
-        text: Zeroizing<String>,
+        text: Secret,
     },
     /// Another Worker of the account.
     Service {
@@ -162,6 +164,28 @@ pub enum BindingValue {
         /// The module.
         part: String,
     },
+}
+
+/// Text that is wiped from memory, and that `{:?}` does not show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Keeps a text from now on; copies made before are the caller's affair.
+    pub fn new(text: impl Into<Zeroizing<String>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 /// The outbound Worker of a dispatch binding.

@@ -296,7 +296,7 @@ fn bindings(current: &[Binding], given: &Secrets) -> Vec<Binding> {
     let kept = current.iter().filter(|binding| matches!(binding.value, BindingValue::SecretText { .. }));
     let given_ones = given.iter().map(|(name, secret)| Binding {
         name: name.to_owned(),
-        value: BindingValue::SecretText { text: secret.expose().clone() },
+        value: BindingValue::SecretText { text: secret.clone() },
     });
     let mut bindings: Vec<_> =
         kept.filter(|binding| !given.contains(&binding.name)).cloned().chain(given_ones).collect();

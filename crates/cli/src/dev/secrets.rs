@@ -13,14 +13,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use tidegate_platform::worker::Secret;
 use zeroize::Zeroizing;
 
 use crate::files::{self, FileError, MIB};
 use crate::outcome::Explained;
-
-/// The value of a secret; wiped from memory when it is dropped, and never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(Zeroizing<String>);
 
 /// Secrets by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,19 +70,6 @@ impl Explained for SecretsError {
     }
 }
 
-impl Secret {
-    /// The value.
-    pub(crate) fn expose(&self) -> &Zeroizing<String> {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("<secret>")
-    }
-}
-
 impl Secrets {
     /// Reads a file.
     pub(crate) fn read(path: &Path) -> Result<Self, SecretsError> {
@@ -99,7 +83,7 @@ impl Secrets {
         if !is_name(name) {
             return Err(Fault::NoName);
         }
-        self.0.insert(name.to_owned(), Secret(Zeroizing::new(value.to_owned())));
+        self.0.insert(name.to_owned(), Secret::new(value.to_owned()));
         Ok(())
     }
 
@@ -116,7 +100,7 @@ impl Secrets {
     /// A value, for tests.
     #[cfg(test)]
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|secret| secret.0.as_str())
+        self.0.get(name).map(Secret::expose)
     }
 }
 
@@ -162,7 +146,7 @@ fn parse(text: &str) -> Result<Secrets, (usize, Fault)> {
             let end = value.find(" #").or_else(|| value.starts_with('#').then_some(0)).unwrap_or(value.len());
             value[..end].trim_end().to_owned()
         };
-        if secrets.insert(name.to_owned(), Secret(Zeroizing::new(value))).is_some() {
+        if secrets.insert(name.to_owned(), Secret::new(value)).is_some() {
             return Err(at(Fault::Twice));
         }
     }
@@ -213,7 +197,7 @@ mod tests {
 
     fn pairs(text: &str) -> Vec<(String, String)> {
         let secrets = parse(text).unwrap();
-        secrets.iter().map(|(name, secret)| (name.to_owned(), secret.expose().to_string())).collect()
+        secrets.iter().map(|(name, secret)| (name.to_owned(), secret.expose().to_owned())).collect()
     }
 
     fn pair(name: &str, value: &str) -> (String, String) {
@@ -261,6 +245,6 @@ mod tests {
     #[test]
     fn a_secret_is_never_shown() {
         let secrets = parse("A=hush").unwrap();
-        assert_eq!(format!("{secrets:?}"), r#"Secrets({"A": <secret>})"#);
+        assert_eq!(format!("{secrets:?}"), r#"Secrets({"A": Secret})"#);
     }
 }

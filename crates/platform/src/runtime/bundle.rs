@@ -65,7 +65,7 @@ fn binding(binding: &Binding) -> Value {
             json!({ "type": "kv_namespace", "name": name, "namespace_id": namespace_id })
         }
         BindingValue::PlainText { text } => json!({ "type": "plain_text", "name": name, "text": text }),
-        BindingValue::SecretText { text } => json!({ "type": "secret_text", "name": name, "text": text.as_str() }),
+        BindingValue::SecretText { text } => json!({ "type": "secret_text", "name": name, "text": text.expose() }),
         BindingValue::Service { service, entrypoint, .. } => {
             json!({ "type": "service", "name": name, "service": service.as_str(), "entrypoint": entrypoint })
         }

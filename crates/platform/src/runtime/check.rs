@@ -69,7 +69,7 @@ impl Checker {
                 }
                 return Err(match error {
                     AdminError::Silent => StartError::TooSlow,
-                    AdminError::Failed(_) => StartError::Script("Script startup exceeded memory limit.".to_owned()),
+                    AdminError::Failed(why) => StartError::Script(format!("Script startup exceeded memory limit. ({why})")),
                 });
             }
         };
