@@ -192,9 +192,11 @@ async fn start_platform(options: &Options, access: ApiAccess) -> Result<(Platfor
     }
 }
 
-/// The platform's errors name the way out themselves.
+/// Most of the platform's errors name the way out themselves.
 fn not_started(error: &PlatformError) -> Failure {
-    Failure { outcome: Outcome::CouldNotWork, message: error.to_string(), help: None }
+    let help = matches!(error, PlatformError::Io { .. })
+        .then(|| "choose a folder that can be written: with `--data`, or with TMPDIR for a temporary one".to_owned());
+    Failure { outcome: Outcome::CouldNotWork, message: error.to_string(), help }
 }
 
 /// What asks a program to end: Ctrl-C, a supervisor, a terminal that goes away.

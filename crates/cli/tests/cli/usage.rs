@@ -47,7 +47,7 @@ fn unknown_commands_and_flags_are_usage_errors() {
 fn help_and_version_are_answers() {
     let folder = Folder::new();
     let help = folder.run(&["--help"]).ends(0);
-    for command in ["init", "check", "compile", "build", "inspect", "decide", "explain", "test", "doctor"] {
+    for command in ["init", "check", "compile", "build", "inspect", "decide", "dev", "explain", "test", "doctor"] {
         assert!(help.stdout.contains(command), "{command}");
     }
     assert_eq!(folder.run(&["--version"]).ends(0).stdout, format!("tidegate {}\n", env!("CARGO_PKG_VERSION")));

@@ -56,15 +56,16 @@ fn untrusted_text(report: &Report) -> Text {
             notes.extend(missing_secrets(deployed));
             Text { data: Vec::new(), notes }
         }
-        Report::Findings(findings) => {
-            let summary = render::summary(&findings.diagnostics);
-            let outcome = match &findings.serving {
-                _ if findings.compiles => String::new(),
-                Some(digest) => format!("; policy {digest} goes on serving"),
-                None => "; no policy serves".to_owned(),
-            };
-            Text::note(format!("{}: {summary}{outcome}", findings.policy))
-        }
+        Report::Findings(findings) => match (&findings.serving, findings.compiles) {
+            // The error that ends the command follows.
+            (None, false) => Text::default(),
+            (Some(digest), false) => Text::note(format!(
+                "{}: {}; policy {digest} goes on serving",
+                findings.policy,
+                render::summary(&findings.diagnostics)
+            )),
+            (_, true) => Text::note(format!("{}: {}", findings.policy, render::summary(&findings.diagnostics))),
+        },
         Report::Happened(event) => happened(event),
         Report::Lost { events } => Text::note(format!(
             "warning: {} came faster than they could be shown",
