@@ -105,7 +105,7 @@ fn happened(event: &Event) -> Text {
         }
         Event::Line { worker, text } => {
             // User Workers and workerd itself cannot be told apart.
-            let worker = worker.as_deref().unwrap_or("workerd");
+            let worker = worker.as_deref().unwrap_or("workers");
             Text { data: Vec::new(), notes: text.lines().map(|line| format!("{worker} | {line}")).collect() }
         }
         Event::Restarted(reason) => Text::note(format!("error: workerd ended and was started again: {reason}")),
