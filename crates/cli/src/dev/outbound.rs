@@ -340,3 +340,66 @@ fn is_as_read(sources: &SourceMap) -> bool {
             is_unread(&file.path) || std::fs::read_to_string(&file.path).is_ok_and(|text| text == file.text)
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use tidegate_platform::worker::Secret;
+
+    use super::*;
+
+    fn secret(name: &str, text: &str) -> Binding {
+        Binding { name: name.to_owned(), value: BindingValue::SecretText { text: Secret::new(text.to_owned()) } }
+    }
+
+    #[test]
+    fn secrets_of_the_worker_stay_and_given_ones_win() {
+        let variable = Binding { name: "V".to_owned(), value: BindingValue::PlainText { text: "v".to_owned() } };
+        let current = [secret("PUT", "kept"), variable, secret("BOTH", "old")];
+        let mut given = Secrets::default();
+        given.add("BOTH=new").unwrap();
+        given.add("ADDED=a").unwrap();
+        assert_eq!(
+            bindings(&current, &given),
+            [secret("ADDED", "a"), secret("BOTH", "new"), secret("PUT", "kept")],
+            "what is no secret is of the code before"
+        );
+    }
+
+    #[test]
+    fn a_policy_speaks_of_the_secrets_of_its_keys_and_templates() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.toml");
+        let policy = "policy = 1\n[keys.k]\nalg = \"ES256\"\nsecret = \"KEY\"\nkid = \"1\"\n\
+                      [[rule]]\nid = \"r\"\neffect = \"allow\"\nhosts = [\"api.example.com\"]\n\
+                      set = { x-b = \"{secret.B}\", x-a = \"{customer} {secret.A} {secret.B}\" }\n\
+                      jwt = { key = \"k\", audience = \"a\", ttl = \"5m\" }\n";
+        std::fs::write(&path, policy).unwrap();
+        let compilation = tidegate_compiler::compile(&path);
+        assert_eq!(secrets_of(&compilation.output.unwrap().policy), ["A", "B", "KEY"]);
+    }
+
+    #[test]
+    fn the_worker_runs_here_under_the_date_that_it_is_deployed_with() {
+        let config = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wrangler.toml");
+        let config: toml::Table = std::fs::read_to_string(config).unwrap().parse().unwrap();
+        assert_eq!(config["compatibility_date"].as_str(), Some(COMPATIBILITY_DATE));
+    }
+
+    #[test]
+    fn sources_are_as_read_until_one_is_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let (policy, missing) = (folder.path().join("policy.toml"), folder.path().join("list.txt"));
+        let named = "policy = 1\n[lists.l]\nfile = \"list.txt\"\nformat = \"domains\"\n";
+        std::fs::write(&policy, named).unwrap();
+        let sources = tidegate_compiler::compile(&policy).sources;
+        assert!(is_as_read(&sources));
+        std::fs::write(&policy, format!("{named}#")).unwrap();
+        assert!(!is_as_read(&sources), "another text");
+        std::fs::write(&policy, named).unwrap();
+        std::fs::write(&missing, "").unwrap();
+        assert!(!is_as_read(&sources), "a file that was missing");
+        std::fs::remove_file(&missing).unwrap();
+        std::fs::remove_file(&policy).unwrap();
+        assert!(!is_as_read(&sources), "a file that is missing");
+    }
+}
