@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::api::{self, Api, ApiError};
@@ -77,6 +77,7 @@ pub enum PlatformError {
 pub struct Platform {
     store: Store,
     runtime: Runtime,
+    unknown_routes: broadcast::Sender<String>,
     api: Option<RunningApi>,
     api_address: SocketAddr,
     // The last, so that what lies in them outlives who uses it.
@@ -124,18 +125,15 @@ impl Platform {
         };
         folders.push(sockets);
         let runtime = Runtime::start(runtime, store.clone()).await?;
-        let api = Api {
-            store: store.clone(),
-            runtime: runtime.clone(),
-            account: options.account,
-            auth: !matches!(options.auth, Auth::Nobody),
-        };
+        let auth = !matches!(options.auth, Auth::Nobody);
+        let api = Api::new(store.clone(), runtime.clone(), options.account, auth);
+        let unknown_routes = api.unknown_routes.clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let (api_address, served) = api::serve(api, options.api, async {
             let _ = stopped.await;
         })
         .await?;
-        Ok(Self { store, runtime, api: Some(RunningApi { stop, served }), api_address, _folders: folders })
+        Ok(Self { store, runtime, unknown_routes, api: Some(RunningApi { stop, served }), api_address, _folders: folders })
     }
 
     /// Where the API listens; its base URL is `http://{}/client/v4`.
@@ -156,6 +154,11 @@ impl Platform {
     /// workerd.
     pub fn runtime(&self) -> &Runtime {
         &self.runtime
+    }
+
+    /// The requests to the API that meet no route from now on, one line each.
+    pub fn unknown_routes(&self) -> broadcast::Receiver<String> {
+        self.unknown_routes.subscribe()
     }
 
     /// Stops accepting, lets requests finish within a short grace, and ends workerd.

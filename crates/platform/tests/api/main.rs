@@ -1,0 +1,14 @@
+//! The REST API over a real socket and a real store. What starts code needs workerd, and is tested end to end.
+
+mod support;
+
+mod access;
+mod kv;
+mod namespaces;
+mod routing;
+mod scripts;
+mod secrets;
+mod settings;
+mod tags;
+mod uploads;
+mod versions;
