@@ -110,6 +110,8 @@ pub(crate) fn run(plan: Plan, format: Format, terminal: &mut Terminal) -> Result
 struct Session {
     platform: Platform,
     events: broadcast::Receiver<Event>,
+    /// Requests to the API that meet no route.
+    unknown_routes: broadcast::Receiver<String>,
     /// Keeps the policy deployed; ends when it is dropped.
     keeper: JoinSet<()>,
     reports: mpsc::UnboundedReceiver<Report>,
@@ -125,7 +127,7 @@ impl Session {
             None => None,
         };
         let (platform, access) = start_platform(&options, access).await?;
-        let events = platform.runtime().events();
+        let (events, unknown_routes) = (platform.runtime().events(), platform.unknown_routes());
         let policy = match &mut keeper {
             None => None,
             Some(keeper) => match keeper.deploy(platform.store(), platform.runtime()).await {
@@ -142,12 +144,12 @@ impl Session {
         if let Some(keeper) = keeper {
             tasks.spawn(keeper.keep(platform.store().clone(), platform.runtime().clone(), sender));
         }
-        Ok(Self { platform, events, keeper: tasks, reports })
+        Ok(Self { platform, events, unknown_routes, keeper: tasks, reports })
     }
 
     /// Tells what happens until a signal comes, and ends the platform.
     async fn run(self, signals: &mut Signals, format: Format, terminal: &mut Terminal) -> Result<Outcome, Failure> {
-        let Self { platform, mut events, keeper, mut reports } = self;
+        let Self { platform, mut events, mut unknown_routes, keeper, mut reports } = self;
         let told = loop {
             let report = tokio::select! {
                 () = signals.asked_to_stop() => break Ok(()),
@@ -157,6 +159,8 @@ impl Session {
                     Err(RecvError::Lagged(events)) => Report::Lost { events },
                     Err(RecvError::Closed) => break Err(Failure::new("workerd has ended", "start `tidegate dev` again")),
                 },
+                // A client that asks without end is told of now and then.
+                Ok(request) = unknown_routes.recv() => Report::UnknownRoute { request },
             };
             if let Err(failure) = report::print(&report, format, terminal) {
                 break Err(failure.into());

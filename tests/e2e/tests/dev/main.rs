@@ -68,9 +68,8 @@ async fn a_changed_policy_serves_and_a_broken_one_leaves_the_old_in_place() -> R
     let (folder, upstream) = (tempfile::tempdir()?, upstream().await?);
     let policy = folder.path().join("policy.toml");
     fs::write(&policy, POLICY)?;
-    let upstream = upstream.address().to_string();
-    let policy_arg = policy.display().to_string();
-    let mut session = Session::start(&["--policy", &policy_arg, "--upstream", &upstream]).await?;
+    let (policy_arg, address) = (policy.display().to_string(), upstream.address().to_string());
+    let mut session = Session::start(&["--policy", &policy_arg, "--upstream", &address]).await?;
     furnish(&session.api_with_new_token()?).await?;
     let first = session.ready["policy"]["digest"].clone();
     assert!(first.is_string(), "{}", session.ready);
@@ -102,7 +101,7 @@ async fn a_changed_policy_serves_and_a_broken_one_leaves_the_old_in_place() -> R
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_file_that_the_policy_is_made_of_is_watched_once_it_is_there() -> Result<()> {
-    let (folder, upstream) = (tempfile::tempdir()?, upstream().await?.address().to_string());
+    let folder = tempfile::tempdir()?;
     let policy = folder.path().join("policy.toml");
     let list = folder.path().join("lists/bad.txt");
     fs::create_dir(folder.path().join("lists"))?;
@@ -111,7 +110,7 @@ async fn every_file_that_the_policy_is_made_of_is_watched_once_it_is_there() -> 
                      [[rule]]\nid = \"bad\"\neffect = \"deny\"\nlists = [\"bad\"]\n";
     fs::write(&policy, with_list)?;
     let policy_arg = policy.display().to_string();
-    let mut session = Session::start(&["--policy", &policy_arg, "--upstream", &upstream]).await?;
+    let mut session = Session::start(&["--policy", &policy_arg]).await?;
 
     save(&list, "bad.example\nworse.example\n")?;
     let second = session.event("deployed").await?["digest"].clone();
@@ -150,11 +149,11 @@ async fn a_secret_that_was_put_by_other_ways_outlives_a_change_of_the_policy() -
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kept_folder_has_everything_again_after_a_kill() -> Result<()> {
-    let (folder, upstream) = (tempfile::tempdir()?, upstream().await?.address().to_string());
+    let (folder, upstream) = (tempfile::tempdir()?, upstream().await?);
     let (policy, data) = (folder.path().join("policy.toml"), folder.path().join("data").display().to_string());
     fs::write(&policy, POLICY)?;
-    let policy = policy.display().to_string();
-    let args = ["--policy", &policy, "--upstream", &upstream, "--data", &data];
+    let (policy, address) = (policy.display().to_string(), upstream.address().to_string());
+    let args = ["--policy", &policy, "--upstream", &address, "--data", &data];
     let session = Session::start(&args).await?;
     let token = session.ready["token"].as_str().unwrap_or_default().to_owned();
     assert_eq!((session.ready["auth"].as_str(), token.len()), (Some("new"), 40));

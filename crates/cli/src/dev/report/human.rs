@@ -81,6 +81,7 @@ fn untrusted_text(report: &Report) -> Text {
         Report::NotWatched(failure) => Text::note(format!("warning: changes may go unseen: {}", with_help(failure))),
         Report::Ready(ready) => ready_text(ready),
         Report::Stopping => Text::note("stopping"),
+        Report::UnknownRoute { request } => Text::note(format!("api | the platform does not know {request}")),
         Report::Unchanged { digest } => Text::note(format!("the policy is the same: {digest} goes on serving")),
     }
 }

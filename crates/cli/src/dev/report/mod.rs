@@ -11,6 +11,7 @@
 //! | `deployed` | another policy serves |
 //! | `unchanged` | the files changed, the policy did not |
 //! | `not-deployed`, `not-watched` | why, and the way out |
+//! | `unknown-route` | a request to the API that it does not know: the client is newer, or asks for what is missing here |
 //! | `log` | a line that a Worker or workerd printed |
 //! | `hung` | workerd was stuck and started again; the Workers that ran, the likeliest culprit first |
 //! | `restarted` | workerd ended by itself and was started again |
@@ -61,6 +62,11 @@ pub(crate) enum Report {
     Ready(Box<Ready>),
     /// The session ends.
     Stopping,
+    /// A client of the API asked for what the platform does not have.
+    UnknownRoute {
+        /// Method and path.
+        request: String,
+    },
     /// Files changed, their meaning did not.
     Unchanged {
         /// The digest that serves.
@@ -299,6 +305,7 @@ mod tests {
             Report::Happened(Event::Hung(vec!["production/acme".to_owned(), "production/globex".to_owned()])),
             Report::Happened(Event::Hung(Vec::new())),
             Report::Happened(Event::Restarted("signal 9".to_owned())),
+            Report::UnknownRoute { request: "GET /client/v4/zones".to_owned() },
             Report::Lost { events: 7 },
             Report::Stopping,
         ]));
@@ -313,6 +320,7 @@ mod tests {
             printed(Some(evil), evil),
             Report::Happened(Event::Hung(vec![evil.to_owned(), evil.to_owned()])),
             Report::Happened(Event::Restarted(evil.to_owned())),
+            Report::UnknownRoute { request: evil.to_owned() },
             recorded(evil),
             recorded(&format!(r#"{{"event":"decision","customer":{in_json},"path":{in_json}}}"#)),
         ] {

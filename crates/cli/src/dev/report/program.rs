@@ -57,6 +57,9 @@ enum Line<'r> {
         reason: &'r str,
     },
     Stopping,
+    UnknownRoute {
+        request: &'r str,
+    },
     Unchanged {
         digest: &'r str,
     },
@@ -141,6 +144,7 @@ fn line(report: &Report) -> Line<'_> {
             }
         }
         Report::Stopping => Line::Stopping,
+        Report::UnknownRoute { request } => Line::UnknownRoute { request },
         Report::Unchanged { digest } => Line::Unchanged { digest },
     }
 }
