@@ -42,7 +42,11 @@ fn read(
     let path = entry.file.as_ref().map(|named| file.directory.join(&named.value));
     let text =
         entry.file.as_ref().zip(path.as_ref()).and_then(|(named, path)| {
-            read_text(path, MAX_LIST).map_err(|fault| findings.push(fault.at(named.span))).ok()
+            let text = read_text(path, MAX_LIST).map_err(|fault| {
+                sources.add_unread(path);
+                findings.push(fault.at(named.span));
+            });
+            text.ok()
         });
     let format = entry.format.as_ref()?;
     let skip = skip(entry, format.value, findings);
