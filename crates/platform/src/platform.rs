@@ -77,6 +77,7 @@ pub enum PlatformError {
 pub struct Platform {
     store: Store,
     runtime: Runtime,
+    handle: Api,
     api: Option<RunningApi>,
     api_address: SocketAddr,
     // The last, so that what lies in them outlives who uses it.
@@ -124,18 +125,14 @@ impl Platform {
         };
         folders.push(sockets);
         let runtime = Runtime::start(runtime, store.clone()).await?;
-        let api = Api {
-            store: store.clone(),
-            runtime: runtime.clone(),
-            account: options.account,
-            auth: !matches!(options.auth, Auth::Nobody),
-        };
+        let api = Api::new(store.clone(), runtime.clone(), options.account, !matches!(options.auth, Auth::Nobody));
+        let handle = api.clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let (api_address, served) = api::serve(api, options.api, async {
             let _ = stopped.await;
         })
         .await?;
-        Ok(Self { store, runtime, api: Some(RunningApi { stop, served }), api_address, _folders: folders })
+        Ok(Self { store, runtime, handle, api: Some(RunningApi { stop, served }), api_address, _folders: folders })
     }
 
     /// Where the API listens; its base URL is `http://{}/client/v4`.
@@ -151,6 +148,11 @@ impl Platform {
     /// The store.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// See [`Api::unknown_routes`].
+    pub fn unknown_routes(&self) -> tokio::sync::broadcast::Receiver<String> {
+        self.handle.unknown_routes()
     }
 
     /// workerd.

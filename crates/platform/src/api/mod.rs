@@ -1,12 +1,53 @@
 //! Cloudflare's REST API, `/client/v4/…`: the endpoints of Workers for Platforms, and those that `wrangler` needs for
 //! ordinary Workers and KV.
+//!
+//! ```text
+//!   request ─► body::drain ─► auth::admit ─► route ─► path::own_account ─► handler ─► store, deploy
+//!                                              │
+//!                                              └─► 404/7003, told to whoever listens (Api::unknown_routes)
+//! ```
+//!
+//! A script of a dispatch namespace and one of the account's own are one thing here: the same handlers serve
+//! `…/dispatch/namespaces/{namespace}/scripts/{script}` and `…/workers/scripts/{script}`, and what tells them apart is
+//! the [`Target`](path::Target) that the path makes. Every answer, errors of every kind included, is in Cloudflare's
+//! envelope, with Cloudflare's codes ([`error::Fault`] is the table), but for contents and values, which are bytes.
+//!
+//! Bodies are bounded on every route: [`body::read`] and the forms of [`upload`] are the only readers.
+
+mod auth;
+mod bindings;
+mod body;
+mod change;
+mod content;
+mod envelope;
+mod error;
+mod kv;
+mod namespaces;
+mod path;
+mod query;
+mod routes;
+mod scripts;
+mod secrets;
+mod services;
+mod settings;
+mod tags;
+mod upload;
+mod user;
+mod versions;
 
 use std::net::SocketAddr;
 
-use axum::Router;
+use axum::http::{Method, Uri};
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
 
+use self::error::{Fault, shown};
 use crate::runtime::Runtime;
-use crate::store::Store;
+use crate::store::{Change, Store};
+
+/// What stands between a Worker's name and `workers.dev`, as `wrangler` shows it.
+const SUBDOMAIN: &str = "tidegate";
 
 /// The API cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -24,29 +65,63 @@ pub enum ApiError {
 /// What every endpoint has at hand.
 #[derive(Clone, Debug)]
 pub struct Api {
-    /// What was accepted.
-    pub store: Store,
-    /// What runs it.
-    pub runtime: Runtime,
-    /// The one account.
-    pub account: String,
-    /// Whether a token is asked for.
-    pub auth: bool,
+    store: Store,
+    runtime: Option<Runtime>,
+    account: String,
+    auth: bool,
+    unknown_routes: broadcast::Sender<String>,
 }
 
 impl Api {
-    /// All routes.
-    pub fn router(self) -> Router {
-        Router::new()
+    /// The API of one account. Without a runtime nothing can be started, so nothing uploaded; all else works. `auth` says
+    /// whether a token is asked for; without one, listen on loopback alone.
+    pub fn new(store: Store, runtime: impl Into<Option<Runtime>>, account: impl Into<String>, auth: bool) -> Self {
+        let (unknown_routes, _) = broadcast::channel(64);
+        Self { store, runtime: runtime.into(), account: account.into(), auth, unknown_routes }
+    }
+
+    /// The requests that meet no route from now on, one line each: `GET /client/v4/…`. Clients move, and this shows where
+    /// to.
+    pub fn unknown_routes(&self) -> broadcast::Receiver<String> {
+        self.unknown_routes.subscribe()
+    }
+
+    fn runtime(&self) -> Result<&Runtime, Fault> {
+        self.runtime.as_ref().ok_or(Fault::NoRuntime)
+    }
+
+    /// Tells the runtime what changed.
+    async fn apply(&self, changes: &[Change]) {
+        if let Some(runtime) = &self.runtime
+            && !changes.is_empty()
+        {
+            runtime.apply(changes).await;
+        }
+    }
+
+    /// Answers a request that meets no route, and tells of it.
+    fn not_routed(&self, method: &Method, uri: &Uri) -> Fault {
+        let path = shown(uri.path());
+        // Nobody may be listening.
+        let _ = self.unknown_routes.send(format!("{method} {path}"));
+        Fault::NotRouted(path.strip_prefix(routes::BASE).map_or_else(|| path.clone(), str::to_owned))
     }
 }
 
-/// Serves it until `shutdown` is there.
-#[expect(clippy::unused_async, clippy::todo, unused_variables, reason = "the outline of what is being built")]
+/// Listens, and serves until `shutdown` comes; then requests under way may still finish. Returns where it listens (which
+/// port 0 does not say), and the task that serves.
 pub async fn serve(
     api: Api,
     address: SocketAddr,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(SocketAddr, tokio::task::JoinHandle<()>), ApiError> {
-    todo!()
+) -> Result<(SocketAddr, JoinHandle<()>), ApiError> {
+    let failed = |source| ApiError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let router = api.router();
+    let serving = tokio::spawn(async move {
+        // It returns an error never: what fails is one connection.
+        let _ = axum::serve(listener, router).with_graceful_shutdown(shutdown).await;
+    });
+    Ok((address, serving))
 }

@@ -1,0 +1,407 @@
+//! Bindings as metadata declares them.
+
+use serde_json::{Map, Value};
+
+use super::super::error::{Fault, shown};
+use super::super::path::{namespace_name, script_name};
+use crate::names::NamespaceName;
+use crate::worker::{BindingValue, Outbound, Secret};
+
+/// The most bytes of one variable or secret.
+const LARGEST_VARIABLE: usize = 5 * 1024;
+/// The longest name of a binding, in bytes.
+const LONGEST_NAME: usize = 255;
+/// The most bindings, before anything of them is looked at.
+const MOST_BINDINGS: usize = 1000;
+/// The most variables and secrets, together.
+pub(super) const MOST_VARIABLES: usize = 128;
+
+/// A binding as it was declared: nothing of it has been looked up.
+#[derive(Debug)]
+pub(in super::super) struct Declared {
+    /// Its name in the Worker's `env`.
+    pub(in super::super) name: String,
+    /// What is declared to stand behind it.
+    pub(super) value: DeclaredValue,
+}
+
+/// What is declared to stand behind a binding.
+#[derive(Debug)]
+pub(super) enum DeclaredValue {
+    /// The value itself; whether the KV namespace or the Worker that it names exists is not known.
+    Value(BindingValue),
+    /// A dispatch namespace, by its name.
+    Dispatch { namespace: NamespaceName, outbound: Option<Outbound> },
+    /// A module, by the name of its part.
+    Part { kind: PartKind, part: String },
+    /// A binding of a version before: of which name, in which version (none for the current one).
+    Inherit { old_name: String, version: Option<String> },
+    /// A name and a type alone: in a change of settings, what the script has already.
+    Keep { kind: String },
+}
+
+/// What a module is bound as.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum PartKind {
+    Data,
+    Text,
+    Wasm,
+}
+
+impl PartKind {
+    /// The binding of a module.
+    pub(super) fn of(self, part: String) -> BindingValue {
+        match self {
+            Self::Data => BindingValue::DataBlob { part },
+            Self::Text => BindingValue::TextBlob { part },
+            Self::Wasm => BindingValue::WasmModule { part },
+        }
+    }
+}
+
+impl Declared {
+    /// Reads the array of bindings.
+    pub(in super::super) fn all(bindings: Vec<Value>) -> Result<Vec<Self>, Fault> {
+        if bindings.len() > MOST_BINDINGS {
+            return Err(Fault::Invalid(format!("a Worker has at most {MOST_BINDINGS} bindings")));
+        }
+        let mut names = std::collections::HashSet::new();
+        bindings
+            .into_iter()
+            .enumerate()
+            .map(|(index, binding)| {
+                let binding = Self::read(index, binding)?;
+                if !names.insert(binding.name.clone()) {
+                    return Err(Fault::BindingTwice(binding.name));
+                }
+                Ok(binding)
+            })
+            .collect()
+    }
+
+    fn read(index: usize, binding: Value) -> Result<Self, Fault> {
+        let Value::Object(mut fields) = binding else {
+            return Err(Fault::Invalid(format!("`bindings[{index}]` must be an object")));
+        };
+        let name = match fields.remove("name") {
+            Some(Value::String(name)) if !name.is_empty() => name,
+            _ => return Err(Fault::BindingName(index)),
+        };
+        check_name(&name)?;
+        let Some(Value::String(kind)) = fields.remove("type") else {
+            return Err(Fault::Invalid(format!("binding `{}` must have a `type`", shown(&name))));
+        };
+        let mut fields = Fields { binding: &name, fields };
+        let value = DeclaredValue::read(&kind, &mut fields)?;
+        Ok(Self { name, value })
+    }
+}
+
+impl DeclaredValue {
+    fn read(kind: &str, fields: &mut Fields<'_>) -> Result<Self, Fault> {
+        if fields.fields.is_empty() && kind != "inherit" {
+            return if OFFERED.contains(&kind) {
+                Ok(Self::Keep { kind: kind.to_owned() })
+            } else {
+                Err(not_offered(kind, fields.binding))
+            };
+        }
+        Ok(match kind {
+            "plain_text" => Self::Value(BindingValue::PlainText { text: fields.variable("text")? }),
+            "secret_text" => Self::Value(BindingValue::SecretText { text: Secret::new(fields.variable("text")?) }),
+            "json" => {
+                let json = fields.fields.remove("json").ok_or_else(|| fields.missing("json"))?;
+                fields.check_length(json.to_string().len())?;
+                Self::Value(BindingValue::Json { json })
+            }
+            "kv_namespace" => Self::Value(BindingValue::KvNamespace { namespace_id: fields.string("namespace_id")? }),
+            "service" => Self::Value(BindingValue::Service {
+                service: script_name(&fields.string("service")?)?,
+                entrypoint: fields.optional("entrypoint")?,
+                environment: fields.optional("environment")?,
+            }),
+            // The second is what `unsafe` bindings were once told to say.
+            "dispatch_namespace" | "namespace" => {
+                Self::Dispatch { namespace: namespace_name(&fields.string("namespace")?)?, outbound: outbound(fields)? }
+            }
+            "wasm_module" => Self::Part { kind: PartKind::Wasm, part: fields.string("part")? },
+            "text_blob" => Self::Part { kind: PartKind::Text, part: fields.string("part")? },
+            "data_blob" => Self::Part { kind: PartKind::Data, part: fields.string("part")? },
+            "inherit" => Self::Inherit {
+                old_name: fields.optional("old_name")?.unwrap_or_else(|| fields.binding.to_owned()),
+                version: fields.optional("version_id")?.filter(|version| version != "latest"),
+            },
+            "assets" => return Err(Fault::NotYet("static assets")),
+            other => return Err(not_offered(other, fields.binding)),
+        })
+    }
+}
+
+/// The types that can be kept by name.
+const OFFERED: [&str; 9] = [
+    "data_blob",
+    "dispatch_namespace",
+    "json",
+    "kv_namespace",
+    "plain_text",
+    "secret_text",
+    "service",
+    "text_blob",
+    "wasm_module",
+];
+
+fn not_offered(kind: &str, binding: &str) -> Fault {
+    Fault::Invalid(format!(
+        "binding `{}` is of the type `{}`, which this platform does not offer; take it out",
+        shown(binding),
+        shown(kind)
+    ))
+}
+
+/// A secret: the body of `PUT …/secrets`, or an entry of `PATCH …/secrets-bulk`.
+pub(in super::super) fn secret_text(name: &str, mut fields: Map<String, Value>) -> Result<BindingValue, Fault> {
+    check_name(name)?;
+    match fields.remove("type") {
+        None => {}
+        Some(Value::String(kind)) if kind == "secret_text" => {}
+        Some(other) => {
+            let kind = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
+            return Err(not_offered(&kind, name));
+        }
+    }
+    let text = Fields { binding: name, fields }.variable("text")?;
+    Ok(BindingValue::SecretText { text: Secret::new(text) })
+}
+
+/// Bindings with one of them given another value, or added.
+pub(in super::super) fn with_value(bindings: &mut Vec<crate::worker::Binding>, name: &str, value: BindingValue) {
+    match bindings.iter_mut().find(|binding| binding.name == name) {
+        Some(binding) => binding.value = value,
+        None => bindings.push(crate::worker::Binding { name: name.to_owned(), value }),
+    }
+}
+
+/// A name is a property of `env` and, in service-worker syntax, a global.
+fn check_name(name: &str) -> Result<(), Fault> {
+    let refused = |why: &str| Err(Fault::Invalid(format!("`{}` cannot be the name of a binding: {why}", shown(name))));
+    if name.len() > LONGEST_NAME {
+        return refused("a name has at most 255 bytes");
+    }
+    if name.chars().any(char::is_control) {
+        return refused("it holds a control character");
+    }
+    // Assigning it would change what the object is, and not give it a property.
+    if name == "__proto__" || name.starts_with("__tidegate") {
+        return refused("it has a meaning of its own; choose another");
+    }
+    Ok(())
+}
+
+fn outbound(fields: &mut Fields<'_>) -> Result<Option<Outbound>, Fault> {
+    let outbound = match fields.fields.remove("outbound") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Object(outbound)) => outbound,
+        Some(_) => return Err(fields.wrong("outbound", "an object")),
+    };
+    let mut outbound = Fields { binding: fields.binding, fields: outbound };
+    let parameters: Vec<String> = match outbound.fields.remove("params") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(parameters)) if parameters.len() > MOST_VARIABLES => {
+            return Err(outbound.wrong("outbound.params", "of 128 names at most"));
+        }
+        Some(Value::Array(parameters)) => {
+            parameters.iter().map(|parameter| parameter_name(parameter, &outbound)).collect::<Result<_, _>>()?
+        }
+        Some(_) => return Err(outbound.wrong("outbound.params", "an array")),
+    };
+    for (index, parameter) in parameters.iter().enumerate() {
+        if parameters.iter().take(index).any(|other| other == parameter) {
+            return Err(Fault::Invalid(format!(
+                "binding `{}` names the outbound parameter `{}` twice",
+                shown(fields.binding),
+                shown(parameter)
+            )));
+        }
+    }
+    let Some(Value::Object(worker)) = outbound.fields.remove("worker") else {
+        return Err(outbound.wrong("outbound.worker", "an object"));
+    };
+    let mut worker = Fields { binding: fields.binding, fields: worker };
+    let service = script_name(&worker.string("service")?)?;
+    Ok(Some(Outbound {
+        service: service.as_str().to_owned(),
+        environment: worker.optional("environment")?,
+        entrypoint: worker.optional("entrypoint")?,
+        parameters,
+    }))
+}
+
+/// A parameter's name: today `{"name": "a"}`, once `"a"`.
+fn parameter_name(parameter: &Value, outbound: &Fields<'_>) -> Result<String, Fault> {
+    let name = parameter.as_str().or_else(|| parameter.get("name").and_then(Value::as_str));
+    let name = name.filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| outbound.wrong("outbound.params", "an array of objects with a `name`"))?;
+    check_name(name)?;
+    Ok(name.to_owned())
+}
+
+/// The fields of a binding that were not read yet.
+struct Fields<'a> {
+    binding: &'a str,
+    fields: Map<String, Value>,
+}
+
+impl Fields<'_> {
+    fn string(&mut self, key: &str) -> Result<String, Fault> {
+        match self.fields.remove(key) {
+            Some(Value::String(text)) => Ok(text),
+            None | Some(Value::Null) => Err(self.missing(key)),
+            Some(_) => Err(self.wrong(key, "a string")),
+        }
+    }
+
+    fn optional(&mut self, key: &str) -> Result<Option<String>, Fault> {
+        match self.fields.remove(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Some(_) => Err(self.wrong(key, "a string")),
+        }
+    }
+
+    fn variable(&mut self, key: &str) -> Result<String, Fault> {
+        let text = self.string(key)?;
+        self.check_length(text.len())?;
+        Ok(text)
+    }
+
+    fn check_length(&self, length: usize) -> Result<(), Fault> {
+        if length <= LARGEST_VARIABLE {
+            return Ok(());
+        }
+        Err(Fault::Invalid(format!(
+            "binding `{}` is too large: it has {length} bytes, and variables and secrets have at most {LARGEST_VARIABLE}",
+            shown(self.binding)
+        )))
+    }
+
+    fn missing(&self, key: &str) -> Fault {
+        Fault::Invalid(format!("binding `{}` must have `{key}`", shown(self.binding)))
+    }
+
+    fn wrong(&self, key: &str, what: &str) -> Fault {
+        Fault::Invalid(format!("`{key}` of binding `{}` must be {what}", shown(self.binding)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(binding: Value) -> String {
+        match Declared::all(vec![binding]) {
+            Err(Fault::Invalid(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_type_that_is_not_offered_is_refused_by_name() {
+        let others = [
+            "ai",
+            "analytics_engine",
+            "browser",
+            "d1",
+            "durable_object_namespace",
+            "hyperdrive",
+            "images",
+            "logfwdr",
+            "mtls_certificate",
+            "pipelines",
+            "queue",
+            "r2_bucket",
+            "ratelimit",
+            "secret_key",
+            "secrets_store_secret",
+            "send_email",
+            "vectorize",
+            "version_metadata",
+            "vpc_service",
+            "worker_loader",
+            "workflow",
+            "invented",
+        ];
+        for kind in others {
+            for binding in [json!({ "type": kind, "name": "B" }), json!({ "type": kind, "name": "B", "id": "x" })] {
+                let why = refusal(binding);
+                assert!(why.contains("`B`") && why.contains(&format!("`{kind}`")), "{why}");
+            }
+        }
+        let assets = Declared::all(vec![json!({ "type": "assets", "name": "ASSETS", "x": 1 })]);
+        assert_eq!(assets.unwrap_err(), Fault::NotYet("static assets"));
+    }
+
+    #[test]
+    fn a_dispatch_binding_is_read_in_each_form_that_was_ever_documented() {
+        let worker = json!({ "service": "outbound", "environment": "production" });
+        let cases = [
+            ("objects", "dispatch_namespace", json!([{ "name": "customer" }, { "name": "url" }])),
+            ("strings", "dispatch_namespace", json!(["customer", "url"])),
+            ("the type of the first pages", "namespace", json!(["customer", "url"])),
+        ];
+        for (case, kind, params) in cases {
+            let binding = json!({
+                "type": kind, "name": "D", "namespace": "production",
+                "outbound": { "worker": worker, "params": params },
+            });
+            let [Declared { name, value }] = Declared::all(vec![binding]).unwrap().try_into().unwrap();
+            let DeclaredValue::Dispatch { namespace, outbound: Some(outbound) } = value else { panic!("{case}") };
+            assert_eq!((name.as_str(), namespace.as_str()), ("D", "production"), "{case}");
+            assert_eq!(outbound.service, "outbound", "{case}");
+            assert_eq!(outbound.environment.as_deref(), Some("production"), "{case}");
+            assert_eq!(outbound.parameters, ["customer", "url"], "{case}");
+        }
+    }
+
+    #[test]
+    fn bindings_that_cannot_be_say_which_they_are() {
+        let cases = [
+            (json!({ "type": "plain_text", "name": "V", "text": 1 }), "`text` of binding `V` must be a string"),
+            (json!({ "type": "plain_text", "name": "V", "value": "x" }), "binding `V` must have `text`"),
+            (json!({ "type": "plain_text", "name": "V", "text": "x".repeat(5121) }), "at most 5120"),
+            (json!({ "type": "json", "name": "V", "json": "x".repeat(5121) }), "at most 5120"),
+            (json!({ "type": "kv_namespace", "name": "V", "id": "x" }), "binding `V` must have `namespace_id`"),
+            (json!({ "name": "V", "text": "x" }), "binding `V` must have a `type`"),
+            (json!({ "type": "plain_text", "name": "__proto__", "text": "x" }), "`__proto__` cannot be"),
+            (json!({ "type": "plain_text", "name": "a\0b", "text": "x" }), "control character"),
+            (json!("V"), "`bindings[0]` must be an object"),
+            (
+                json!({ "type": "dispatch_namespace", "name": "D", "namespace": "n", "outbound": {} }),
+                "`outbound.worker` of binding `D`",
+            ),
+            (
+                json!({ "type": "dispatch_namespace", "name": "D", "namespace": "n",
+                        "outbound": { "worker": { "service": "o" }, "params": ["a", { "name": "a" }] } }),
+                "the outbound parameter `a` twice",
+            ),
+            (
+                json!({ "type": "dispatch_namespace", "name": "D", "namespace": "n",
+                        "outbound": { "worker": { "service": "o" }, "params": [1] } }),
+                "`outbound.params` of binding `D`",
+            ),
+        ];
+        for (binding, expected) in cases {
+            let why = refusal(binding.clone());
+            assert!(why.contains(expected), "{binding}: {why}");
+        }
+        let name_of =
+            |name: Value| Declared::all(vec![json!({ "type": "json", "name": name, "json": 1 })]).unwrap_err();
+        assert_eq!(name_of(json!("")), Fault::BindingName(0));
+        assert_eq!(name_of(json!(3)), Fault::BindingName(0));
+        let one = json!({ "type": "plain_text", "name": "V", "text": "x" });
+        assert_eq!(Declared::all(vec![one.clone(), one]).unwrap_err(), Fault::BindingTwice("V".to_owned()));
+        let bad_service = json!({ "type": "service", "name": "S", "service": "../x" });
+        assert!(matches!(Declared::all(vec![bad_service]).unwrap_err(), Fault::Name { .. }));
+    }
+}

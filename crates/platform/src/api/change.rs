@@ -1,0 +1,182 @@
+//! How a script comes to have another version: a whole upload, or a change derived from the version that serves.
+//!
+//! What is derived from a version must find that version still serving when it is written; else another request came
+//! between, and the change is made again on top of that one. Two clients that set two secrets at once both succeed, and
+//! both secrets are there.
+
+use super::Api;
+use super::bindings::{Before, Declared, resolve};
+use super::error::Fault;
+use super::upload::{self, Metadata, Part, Upload};
+use crate::deploy::{DeployError, blocking, deploy};
+use crate::store::{Loaded, NewVersion, Script, StoreError};
+use crate::worker::{Code, Entry, Module, ScriptKey};
+
+/// How often a change is made again when others came between.
+const TRIES: usize = 8;
+/// What the runtime takes a Worker to be of that names no date (Cloudflare's documentation names it).
+const DEFAULT_DATE: &str = "2021-11-02";
+/// The types of bindings that an upload keeps which says nothing of it: secrets outlive deployments.
+const KEPT: [&str; 1] = ["secret_text"];
+/// The setting that remembers which client deployed: `wrangler` asks before it overwrites what others did.
+pub(super) const DEPLOYED_FROM: &str = "last_deployed_from";
+
+/// Whether changed code is started before it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Check {
+    /// What the last start found out is still so: only a secret's text changed, or what no runtime looks at.
+    CarriedOver,
+    /// It is.
+    Started,
+}
+
+/// Changes the version that serves.
+pub(super) async fn derive(
+    api: &Api,
+    key: &ScriptKey,
+    check: Check,
+    tags: Option<Vec<String>>,
+    edit: impl Fn(&crate::store::Store, &mut Code) -> Result<(), Fault> + Clone + Send + 'static,
+) -> Result<Script, Fault> {
+    for _ in 0..TRIES {
+        let (edit, loaded_key) = (edit.clone(), key.clone());
+        let Loaded { version, code, .. } = blocking(&api.store, move |store| {
+            let mut loaded = store.load(&loaded_key)?;
+            edit(store, &mut loaded.code)?;
+            Ok::<_, Fault>(loaded)
+        })
+        .await?;
+        let written = match check {
+            Check::Started => deploy(&api.store, api.runtime()?, key.clone(), code, tags.clone(), Some(version)).await,
+            Check::CarriedOver => carry_over(api, key.clone(), code, tags.clone(), version).await,
+        };
+        match written {
+            Err(DeployError::Store(StoreError::Conflict)) => {}
+            other => return Ok(other?),
+        }
+    }
+    Err(Fault::Busy)
+}
+
+/// Writes code without starting it apart.
+async fn carry_over(
+    api: &Api,
+    key: ScriptKey,
+    code: Code,
+    tags: Option<Vec<String>>,
+    version: String,
+) -> Result<Script, DeployError> {
+    let (script, change) = blocking(&api.store, move |store| {
+        let current = store.script(&key)?.version;
+        if current.id != version {
+            return Err(StoreError::Conflict);
+        }
+        store.deploy(&key, &NewVersion { code, started: current.started, tags, derived_from: Some(version) })
+    })
+    .await?;
+    api.apply(&[change]).await;
+    Ok(script)
+}
+
+/// An upload that was read and judged, as far as that goes without the store.
+#[derive(Clone)]
+pub(super) struct Prepared {
+    metadata: std::sync::Arc<Metadata>,
+    parts: std::sync::Arc<[Part]>,
+    entry: Entry,
+    modules: Vec<Module>,
+    strict: bool,
+    deployed_from: &'static str,
+}
+
+/// Code made of an upload.
+pub(super) struct Made {
+    /// The code.
+    pub(super) code: Code,
+    /// The version that something of it was taken over from.
+    pub(super) derived_from: Option<String>,
+}
+
+impl Prepared {
+    /// Judges an upload. `strict` is of `inherit` bindings.
+    pub(super) fn new(
+        Upload { metadata, parts }: Upload,
+        strict: bool,
+        deployed_from: &'static str,
+    ) -> Result<Self, Fault> {
+        let start = metadata.start.as_ref().ok_or_else(|| {
+            Fault::Invalid(
+                "the metadata names neither a `main_module` nor a `body_part`, so there is nothing to start".to_owned(),
+            )
+        })?;
+        let entry = upload::entry(start, &parts)?;
+        let modules = upload::modules(parts.clone(), &entry)?;
+        Ok(Self { metadata: metadata.into(), parts: parts.into(), entry, modules, strict, deployed_from })
+    }
+
+    /// The tags that it gives the script.
+    pub(super) fn tags(&self) -> Option<Vec<String>> {
+        self.metadata.tags.clone()
+    }
+
+    /// The name of the module that it starts with.
+    pub(super) fn entry_point(&self) -> &str {
+        self.entry.name()
+    }
+
+    /// Looks up what its bindings name, and takes over what they inherit.
+    pub(super) async fn make(&self, api: &Api, key: &ScriptKey) -> Result<Made, Fault> {
+        let (upload, key) = (self.clone(), key.clone());
+        blocking(&api.store, move |store| {
+            let before = match store.load(&key) {
+                Ok(loaded) => Some(loaded),
+                Err(StoreError::ScriptNotFound) => None,
+                Err(error) => return Err(error.into()),
+            };
+            let Self { metadata, parts, entry, modules, strict, deployed_from } = upload;
+            let declared: &[Declared] = metadata.bindings.as_deref().unwrap_or_default();
+            let keep: Vec<&str> = match &metadata.keep_bindings {
+                Some(keep) => keep.iter().map(String::as_str).collect(),
+                None => KEPT.to_vec(),
+            };
+            let resolution = resolve(
+                store,
+                declared,
+                &Before {
+                    key: &key,
+                    code: before.as_ref().map(|loaded| &loaded.code),
+                    module: &|part| upload::module_called(part, &parts),
+                    keep: &keep,
+                    strict,
+                },
+            )?;
+            let mut settings = metadata.settings.clone();
+            settings.retain(|_, setting| !setting.is_null());
+            settings.insert(DEPLOYED_FROM.to_owned(), deployed_from.into());
+            let code = Code {
+                entry,
+                modules,
+                bindings: resolution.bindings,
+                compatibility_date: metadata.compatibility_date.clone().unwrap_or_else(|| DEFAULT_DATE.to_owned()),
+                compatibility_flags: metadata.compatibility_flags.clone().unwrap_or_default(),
+                settings,
+            };
+            let derived_from = before.filter(|_| resolution.inherited).map(|loaded| loaded.version);
+            Ok(Made { code, derived_from })
+        })
+        .await
+    }
+
+    /// Makes it the version that serves.
+    pub(super) async fn deploy(&self, api: &Api, key: &ScriptKey) -> Result<Script, Fault> {
+        for _ in 0..TRIES {
+            let Made { code, derived_from } = self.make(api, key).await?;
+            let deployed = deploy(&api.store, api.runtime()?, key.clone(), code, self.tags(), derived_from).await;
+            match deployed {
+                Err(DeployError::Store(StoreError::Conflict)) => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(Fault::Busy)
+    }
+}
