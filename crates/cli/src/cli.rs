@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{build, check, compile, decide, init, inspect, keys, not_yet, test};
+use crate::commands::{build, check, compile, decide, dev, init, inspect, keys, not_yet, test};
 
 /// Decides what tenant code on Workers for Platforms may reach, and with which credentials.
 #[derive(Debug, Parser)]
@@ -40,6 +40,7 @@ pub(crate) enum Command {
     Decide(decide::Args),
     Test(test::Args),
     Keys(keys::Args),
+    Dev(Box<dev::Args>),
     /// Show how a decision came about (not yet)
     Explain(not_yet::Args),
     /// Compare what two policies decide (not yet)
@@ -58,8 +59,6 @@ pub(crate) enum Command {
     Schema(not_yet::Args),
     /// Print shell completions (not yet)
     Completions(not_yet::Args),
-    /// Run the local platform (not yet)
-    Dev(not_yet::Args),
     /// Look for what is missing on this machine (not yet)
     Doctor(not_yet::Args),
 }

@@ -10,7 +10,7 @@ use crate::terminal::StdoutError;
 
 /// One finding.
 #[derive(Debug, Serialize)]
-struct DiagnosticLine<'d> {
+pub(crate) struct DiagnosticLine<'d> {
     code: &'static str,
     severity: &'static str,
     message: &'d str,
@@ -45,7 +45,15 @@ pub(crate) fn write_diagnostics(
     diagnostics: &[Diagnostic],
 ) -> Result<(), StdoutError> {
     for diagnostic in diagnostics {
-        let line = DiagnosticLine {
+        write_line(out, &DiagnosticLine::new(sources, diagnostic))?;
+    }
+    Ok(())
+}
+
+impl<'d> DiagnosticLine<'d> {
+    /// A finding with its places as people count.
+    pub(crate) fn new(sources: &SourceMap, diagnostic: &'d Diagnostic) -> Self {
+        Self {
             code: diagnostic.code.as_str(),
             severity: match diagnostic.severity {
                 Severity::Error => "error",
@@ -59,10 +67,8 @@ pub(crate) fn write_diagnostics(
                 .map(|label| LabelObject { message: &label.message, place: place(sources, label.span) })
                 .collect(),
             help: &diagnostic.help,
-        };
-        write_line(out, &line)?;
+        }
     }
-    Ok(())
 }
 
 /// Writes one value on a line of its own.

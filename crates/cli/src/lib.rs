@@ -9,6 +9,7 @@
 //!                  commands::test ───► policy_tests           policies/*.test.toml
 //!                  commands::build ──► bundle                 Worker + table → a folder to deploy
 //!                  commands::keys ───► keys                   key pairs, JWKS
+//!                  commands::dev ────► dev                    the local platform, with a policy that is watched
 //! ```
 //!
 //! # What this crate does not do
@@ -19,6 +20,7 @@ pub mod bundle;
 mod cli;
 mod commands;
 mod decision;
+mod dev;
 mod engine;
 mod files;
 mod instant;

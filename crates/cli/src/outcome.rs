@@ -10,6 +10,8 @@ pub enum Outcome {
     Fine = 0,
     /// It found what it looks for: errors in a policy, failing tests, a missed `--expect`.
     Found = 1,
+    /// Its arguments do not go together.
+    Usage = 2,
     /// It could not do its work.
     CouldNotWork = 3,
 }
@@ -35,6 +37,11 @@ impl Failure {
     /// The command could not do its work.
     pub(crate) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { outcome: Outcome::CouldNotWork, message: message.into(), help: Some(help.into()) }
+    }
+
+    /// The arguments of a command, each fine by itself, do not go together.
+    pub(crate) fn usage(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Usage, ..Self::new(message, help) }
     }
 
     /// The command found that its input is not what it must be.

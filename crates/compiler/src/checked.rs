@@ -273,7 +273,15 @@ pub struct Template(pub Vec<TemplatePart>);
 impl Template {
     /// Whether a Worker secret goes into the value.
     pub fn uses_secret(&self) -> bool {
-        self.0.iter().any(|part| matches!(part, TemplatePart::Secret(_)))
+        self.secrets().next().is_some()
+    }
+
+    /// The Worker secrets that go into the value.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| match part {
+            TemplatePart::Secret(name) => Some(name.as_str()),
+            _ => None,
+        })
     }
 }
 

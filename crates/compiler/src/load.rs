@@ -133,6 +133,7 @@ impl Loader<'_> {
         match read_text(path, MAX_POLICY) {
             Ok(text) => Some((self.sources.add(path, text.clone()), text)),
             Err(fault) => {
+                self.sources.add_unread(path);
                 // Nothing names the root but the command line: its fault is shown at its own beginning.
                 let span = named_at.unwrap_or_else(|| {
                     let file = self.sources.add(path, String::new());

@@ -33,6 +33,8 @@ pub type Text = Spanned<String>;
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {
     files: Vec<SourceFile>,
+    /// Files that were named and could not be read.
+    unread: Vec<PathBuf>,
 }
 
 /// One file of a [`SourceMap`].
@@ -62,6 +64,21 @@ impl SourceMap {
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         self.files.push(SourceFile { path: path.to_owned(), text, line_starts });
         id
+    }
+
+    /// Notes a file that was named and could not be read.
+    pub fn add_unread(&mut self, path: &Path) {
+        self.unread.push(path.to_owned());
+    }
+
+    /// Every file, in the order of reading.
+    pub fn files(&self) -> impl Iterator<Item = &SourceFile> {
+        self.files.iter()
+    }
+
+    /// Every file that was named and could not be read: once it can be, the policy is another.
+    pub fn unread(&self) -> impl Iterator<Item = &Path> {
+        self.unread.iter().map(PathBuf::as_path)
     }
 
     /// The file behind an id of this map.

@@ -85,7 +85,8 @@ impl ApiAnswer {
 }
 
 impl ApiClient {
-    pub(crate) fn new(address: SocketAddr, token: &str) -> Self {
+    /// One with a token.
+    pub fn new(address: SocketAddr, token: &str) -> Self {
         Self { address, token: token.to_owned() }
     }
 

@@ -164,7 +164,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(crate) async fn open(to: SocketAddr) -> Result<Self> {
+    /// Opens one.
+    pub async fn open(to: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(to).await.with_context(|| format!("cannot connect to {to}"))?;
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
@@ -177,7 +178,8 @@ impl Connection {
         read_json(self.send(request).await?).await
     }
 
-    async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>> {
+    /// Sends one request, and gives the answer as soon as its head is there.
+    pub async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>> {
         if self.sender.ready().await.is_err() {
             // workerd closes what was idle for long.
             *self = Self::open(self.to).await?;

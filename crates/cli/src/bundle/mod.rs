@@ -93,6 +93,9 @@ impl Explained for BundleError {
 }
 
 impl Bundle {
+    /// The name of the Worker's script.
+    pub const ENTRY: &str = ENTRY;
+
     /// Reads the built Worker in the folder `worker` and puts `table` into its module.
     pub fn new(worker: &Path, table: &[u8]) -> Result<Self, BundleError> {
         // Looked for before the folder is walked: it may be anybody's home.
@@ -109,6 +112,13 @@ impl Bundle {
         *module =
             wasm::embed(module, table).map_err(|source| BundleError::Wasm { path: worker.join(MODULE), source })?;
         Ok(Self { worker: worker.to_owned(), folder, table: table.to_owned() })
+    }
+
+    /// The Worker's script and its module: name and bytes. They are all that a Worker imports; what lies beside them is for
+    /// other tools.
+    pub fn modules(&self) -> [(&'static str, &[u8]); 2] {
+        [ENTRY, MODULE]
+            .map(|name| (name, self.folder.files.get(Path::new(name)).map(Vec::as_slice).unwrap_or_default()))
     }
 
     /// What it weighs. Squeezing it takes longer than everything else here.

@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod decide;
+pub(crate) mod dev;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod keys;
@@ -27,6 +28,7 @@ pub(crate) fn run(cli: Cli, terminal: &mut Terminal) -> Result<Outcome, Failure>
         Command::Decide(args) => decide::run(&args, cli.format, terminal),
         Command::Test(args) => test::run(&args, format, terminal),
         Command::Keys(args) => keys::run(&args, format, terminal),
+        Command::Dev(args) => dev::run(*args, format, terminal),
         Command::Explain(_) => not_yet::run("explain"),
         Command::Diff(_) => not_yet::run("diff"),
         Command::Reach(_) => not_yet::run("reach"),
@@ -36,7 +38,6 @@ pub(crate) fn run(cli: Cli, terminal: &mut Terminal) -> Result<Outcome, Failure>
         Command::Fmt(_) => not_yet::run("fmt"),
         Command::Schema(_) => not_yet::run("schema"),
         Command::Completions(_) => not_yet::run("completions"),
-        Command::Dev(_) => not_yet::run("dev"),
         Command::Doctor(_) => not_yet::run("doctor"),
     }
 }

@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod compile;
 mod decide;
+mod dev;
 mod init;
 mod keys;
 mod support;

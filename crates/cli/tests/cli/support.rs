@@ -137,7 +137,8 @@ impl Folder {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.args(args).current_dir(self.0.path()).env("NO_COLOR", "1");
-        for name in ["TIDEGATE_POLICY", "TIDEGATE_WORKER", "TIDEGATE_OUT"] {
+        let settings = ["ACCOUNT", "DATA", "OUT", "POLICY", "TOKEN", "WORKER", "WORKERD"];
+        for name in settings.map(|name| format!("TIDEGATE_{name}")) {
             command.env_remove(name);
         }
         command
