@@ -22,9 +22,10 @@ const LARGEST_IDLE_LOG: i64 = 16 << 20;
 
 pub(super) struct Connections {
     path: PathBuf,
-    writer: Mutex<Connection>,
     readers: Mutex<Readers>,
     reader_came_back: Condvar,
+    // Last: who closes the database last takes the write-ahead log into it, which a reader may not.
+    writer: Mutex<Connection>,
 }
 
 #[derive(Default)]
@@ -45,9 +46,9 @@ impl Connections {
         schema::migrate(&mut writer, path)?;
         Ok(Self {
             path: path.to_owned(),
-            writer: Mutex::new(writer),
             readers: Mutex::default(),
             reader_came_back: Condvar::new(),
+            writer: Mutex::new(writer),
         })
     }
 
@@ -84,7 +85,12 @@ impl Connections {
 
     /// Gives free pages back to the file system.
     pub(super) fn shrink(&self) -> Result<()> {
-        Ok(self.writer().execute_batch("PRAGMA incremental_vacuum")?)
+        let writer = self.writer();
+        let mut statement = writer.prepare("PRAGMA incremental_vacuum")?;
+        let mut rows = statement.query(())?;
+        // Each step frees one page.
+        while rows.next()?.is_some() {}
+        Ok(())
     }
 
     fn writer(&self) -> MutexGuard<'_, Connection> {

@@ -57,8 +57,11 @@ struct Inner {
     connections: Connections,
     vault: Vault,
     // Last, so that it is let go of when the connections are closed.
-    _lock: fs::File,
+    _lock: Lock,
 }
+
+/// A lock of the operating system: it goes with the process that holds it, however that ends.
+struct Lock(fs::File);
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,7 +74,7 @@ impl Store {
     /// is this store's alone until the last handle on it is dropped.
     pub fn open(folder: &Path) -> Result<Self> {
         make_folder(folder)?;
-        let lock = lock(folder)?;
+        let lock = Lock::take(folder)?;
         let path = folder.join("tidegate.db");
         make_database(folder, &path)?;
         schema::check(&path)?;
@@ -113,14 +116,23 @@ fn make_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|source| StoreError::Folder { folder: folder.to_owned(), source })
 }
 
-/// A lock of the operating system: it goes with the process that holds it, however that ends.
-fn lock(folder: &Path) -> Result<fs::File> {
-    let failed = |source| StoreError::Folder { folder: folder.to_owned(), source };
-    let file = private(&folder.join("tidegate.lock")).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(StoreError::InUse(folder.to_owned())),
-        Err(fs::TryLockError::Error(error)) => Err(failed(error)),
+impl Lock {
+    fn take(folder: &Path) -> Result<Self> {
+        let failed = |source| StoreError::Folder { folder: folder.to_owned(), source };
+        let file = private(&folder.join("tidegate.lock")).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(fs::TryLockError::WouldBlock) => Err(StoreError::InUse(folder.to_owned())),
+            Err(fs::TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child between `fork` and `exec` holds the same lock. Where unlocking
+        // fails, the lock goes a little later, with that child's copy.
+        let _ = self.0.unlock();
     }
 }
 

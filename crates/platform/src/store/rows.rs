@@ -1,13 +1,38 @@
 //! Small things that every table needs.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Transaction};
+use rusqlite::types::FromSql;
+use rusqlite::{OptionalExtension as _, Row, Transaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::{Result, StoreError};
 use crate::worker::{NamespaceId, Scope, ScriptKey};
+
+/// The columns of a row from left to right. Looking them up by name costs more than the rest of a listing.
+pub(super) struct Columns<'a> {
+    row: &'a Row<'a>,
+    next: usize,
+}
+
+impl<'a> Columns<'a> {
+    pub(super) fn of(row: &'a Row<'a>) -> Self {
+        Self { row, next: 0 }
+    }
+
+    pub(super) fn next<T: FromSql>(&mut self) -> Result<T> {
+        let column = self.next;
+        self.next += 1;
+        Ok(self.row.get(column)?)
+    }
+
+    pub(super) fn next_json<T: DeserializeOwned>(&mut self) -> Result<T> {
+        let column = self.next;
+        self.next += 1;
+        from_json(self.row.get_ref(column)?.as_str().map_err(StoreError::damaged)?)
+    }
+}
 
 /// RFC 3339 with microseconds, as Cloudflare gives it.
 pub(super) fn now() -> String {

@@ -1,9 +1,11 @@
 //! Scripts: what the API says of them, found by name and by tags, and deleted.
 
+use std::collections::BTreeSet;
+
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use rusqlite::{Row, Transaction};
 
-use super::rows::{from_json, next_serial, now, scope_number, script_row, to_json, unsigned};
+use super::rows::{Columns, next_serial, now, scope_number, script_row, to_json, unsigned};
 use super::versions::{self, VERSION_COLUMNS};
 use super::{Change, Page, Result, Script, Store, StoreError, TagFilter};
 use crate::names::ScriptName;
@@ -44,8 +46,8 @@ impl Store {
         self.read(|transaction| {
             let (found, more) = find(transaction, scope, filter, limit.max(1), &after)?;
             let cursor = found.last().filter(|_| more).map(|(_, name)| cursor_behind(name));
-            let items = found.iter().map(|&(script, _)| by_row(transaction, scope, script)).collect::<Result<_>>()?;
-            Ok(Page { items, cursor })
+            let rows: Vec<_> = found.iter().map(|(script, _)| *script).collect();
+            Ok(Page { items: by_rows(transaction, scope, &rows)?, cursor })
         })
     }
 
@@ -95,27 +97,34 @@ pub(super) fn read_cursor(cursor: &str) -> Result<String> {
 
 /// One script of a scope.
 pub(super) fn by_row(transaction: &Transaction<'_>, scope: Scope, script: i64) -> Result<Script> {
+    by_rows(transaction, scope, &[script])?.pop().ok_or(StoreError::ScriptNotFound)
+}
+
+/// Scripts of a scope, in the order of `scripts`.
+fn by_rows(transaction: &Transaction<'_>, scope: Scope, scripts: &[i64]) -> Result<Vec<Script>> {
     let mut statement = transaction.prepare_cached(&format!(
-        "SELECT s.name AS script_name, s.tag, s.enabled, s.previews_enabled, s.modified_on,
-            s.created_on AS script_created_on,
-            (SELECT json_group_array(tag ORDER BY tag) FROM tags WHERE script = s.id) AS tags,
-            {VERSION_COLUMNS}
+        "SELECT {VERSION_COLUMNS}, s.name, s.tag, s.created_on, s.modified_on, s.enabled, s.previews_enabled,
+            (SELECT json_group_array(tag) FROM tags WHERE script = s.id)
          FROM scripts AS s JOIN versions AS v ON v.id = s.current WHERE s.id = ?1"
     ))?;
-    let mut rows = statement.query([script])?;
-    read(scope, rows.next()?.ok_or(StoreError::ScriptNotFound)?)
+    let read = |&script: &i64| {
+        let mut rows = statement.query([script])?;
+        read(scope, rows.next()?.ok_or(StoreError::ScriptNotFound)?)
+    };
+    scripts.iter().map(read).collect()
 }
 
 fn read(scope: Scope, row: &Row<'_>) -> Result<Script> {
-    Ok(Script {
-        key: ScriptKey { scope, name: name(&row.get::<_, String>("script_name")?)? },
-        tag: row.get("tag")?,
-        version: versions::read(row)?,
-        tags: from_json(&row.get::<_, String>("tags")?)?,
-        created_on: row.get("script_created_on")?,
-        modified_on: row.get("modified_on")?,
-        subdomain: (row.get("enabled")?, row.get("previews_enabled")?),
-    })
+    let mut columns = Columns::of(row);
+    let version = versions::read(&mut columns)?;
+    let name = name(&columns.next::<String>()?)?;
+    let tag = columns.next()?;
+    let created_on = columns.next()?;
+    let modified_on = columns.next()?;
+    let subdomain = (columns.next()?, columns.next()?);
+    let mut tags: Vec<String> = columns.next_json()?;
+    tags.sort_unstable();
+    Ok(Script { key: ScriptKey { scope, name }, tag, version, tags, created_on, modified_on, subdomain })
 }
 
 fn name(text: &str) -> Result<ScriptName> {
@@ -133,9 +142,7 @@ fn find(
     let scope = scope_number(scope);
     let fetched = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
     let without = to_json(&filter.without)?;
-    let mut with: Vec<&String> = filter.with.iter().collect();
-    with.sort_unstable();
-    with.dedup();
+    let with = rarest_first(transaction, scope, &filter.with)?;
     let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
     let found: rusqlite::Result<Vec<(i64, String)>> = match with.split_first() {
         None => transaction.prepare_cached(BY_NAME)?.query_map((scope, after, fetched, without), row)?.collect(),
@@ -161,6 +168,19 @@ fn find(
     Ok((found, more))
 }
 
+/// Each tag once, first the one that the fewest scripts have: along that one the walk is the shortest.
+fn rarest_first<'a>(transaction: &Transaction<'_>, scope: i64, tags: &'a [String]) -> Result<Vec<&'a String>> {
+    let mut counted = Vec::with_capacity(tags.len());
+    let mut count = transaction.prepare_cached("SELECT count(*) FROM tags WHERE scope = ?1 AND tag = ?2")?;
+    for tag in tags.iter().collect::<BTreeSet<_>>() {
+        // One alone is the rarest.
+        let scripts: i64 = if tags.len() < 2 { 0 } else { count.query_row((scope, tag), |row| row.get(0))? };
+        counted.push((scripts, tag));
+    }
+    counted.sort_unstable();
+    Ok(counted.into_iter().map(|(_, tag)| tag).collect())
+}
+
 fn delete_some(
     transaction: &Transaction<'_>,
     scope: Scope,
@@ -179,4 +199,43 @@ fn delete_some(
 fn delete(transaction: &Transaction<'_>, script: i64, key: ScriptKey) -> Result<Change> {
     transaction.prepare_cached("DELETE FROM scripts WHERE id = ?1")?.execute([script])?;
     Ok(Change { key, serial: unsigned(next_serial(transaction)?)?, version: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use crate::store::schema;
+
+    use super::*;
+
+    /// What SQLite does at the outermost, and with `tags` in each look-up within.
+    fn plan(sql: &str, parameters: usize) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.db");
+        let mut connection = rusqlite::Connection::open(&path).unwrap();
+        schema::migrate(&mut connection, &path).unwrap();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let parameters = rusqlite::params_from_iter(vec![rusqlite::types::Null; parameters]);
+        let steps = statement.query_map(parameters, |row| row.get("detail")).unwrap();
+        steps.collect::<rusqlite::Result<_>>().unwrap()
+    }
+
+    #[test]
+    fn a_page_of_scripts_is_a_walk_along_an_index() {
+        let walks = HashMap::from([
+            (BY_NAME, "SEARCH scripts USING INDEX sqlite_autoindex_scripts_2 (scope=? AND name>?)"),
+            (BY_TAG, "SEARCH found USING COVERING INDEX tags_by_name (scope=? AND tag=? AND name>?)"),
+        ]);
+        for (sql, walk) in walks {
+            let steps = plan(sql, if sql == BY_NAME { 4 } else { 7 });
+            assert_eq!(steps.first().map(String::as_str), Some(walk), "{steps:#?}");
+            assert!(
+                steps.iter().any(|step| step == "SEARCH tags USING PRIMARY KEY (script=? AND tag=?)"),
+                "{steps:#?}"
+            );
+            assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE FOR ORDER BY")), "{steps:#?}");
+            assert!(!steps.iter().any(|step| step.starts_with("SCAN") && !step.contains("json_each")), "{steps:#?}");
+        }
+    }
 }

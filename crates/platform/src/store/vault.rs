@@ -129,6 +129,9 @@ impl KeyFile {
             Err(error) => return Err(failed(error)),
         };
         let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(failed(io::Error::other("it is no file")));
+        }
         self.refuse_open_doors(&metadata)?;
         let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
         if length != KEY_BYTES {
@@ -157,8 +160,9 @@ impl KeyFile {
     fn refuse_open_doors(&self, metadata: &fs::Metadata) -> Result<(), StoreError> {
         use std::os::unix::fs::PermissionsExt as _;
 
+        const OTHERS: u32 = 0o077;
         let mode = metadata.permissions().mode() & 0o7777;
-        if mode & 0o077 == 0 { Ok(()) } else { Err(StoreError::KeyOpen { path: self.path.clone(), mode }) }
+        if mode & OTHERS == 0 { Ok(()) } else { Err(StoreError::KeyOpen { path: self.path.clone(), mode }) }
     }
 
     #[cfg(not(unix))]

@@ -4,12 +4,13 @@
 //! writes its successor.
 
 use bytes::Bytes;
-use rusqlite::{OptionalExtension as _, Row, Transaction};
+use rusqlite::{OptionalExtension as _, Transaction};
 use sha2::{Digest as _, Sha256};
 
 use super::blobs::{self, Hash};
 use super::rows::{
-    find_script_row, from_json, namespace_number, new_hex_id, new_uuid, next_serial, now, script_row, to_json, unsigned,
+    Columns, find_script_row, from_json, namespace_number, new_hex_id, new_uuid, next_serial, now, script_row, to_json,
+    unsigned,
 };
 use super::vault::Vault;
 use super::{
@@ -20,9 +21,9 @@ use crate::worker::{Code, Entry, Module, Scope, ScriptKey};
 /// How many versions, and deployments, an account Worker keeps.
 const KEPT: i64 = 10;
 
-/// What [`read`] reads, of `versions AS v`.
-pub(super) const VERSION_COLUMNS: &str = "v.uuid, v.number, v.entry, v.compatibility_date, v.compatibility_flags,
-    v.settings, v.started, v.etag, v.created_on AS version_created_on";
+/// What [`read`] reads, in this order, of `versions AS v`.
+pub(super) const VERSION_COLUMNS: &str = "v.uuid, v.number, v.created_on, v.etag, v.started, v.entry,
+    v.compatibility_date, v.compatibility_flags, v.settings";
 
 impl Store {
     /// Writes a version and makes it the one that serves, in one step; makes the script if there is none.
@@ -89,7 +90,7 @@ impl Store {
             let mut rows = statement.query([script])?;
             let mut versions = Vec::new();
             while let Some(row) = rows.next()? {
-                versions.push(read(row)?);
+                versions.push(read(&mut Columns::of(row))?);
             }
             Ok(versions)
         })
@@ -124,19 +125,18 @@ pub(super) fn of_account_alone(key: &ScriptKey) -> Result<()> {
     if key.scope == Scope::Account { Ok(()) } else { Err(StoreError::AccountWorkersOnly) }
 }
 
-/// A version from a row of [`VERSION_COLUMNS`].
-pub(super) fn read(row: &Row<'_>) -> Result<Version> {
-    let text = |column| row.get::<_, String>(column);
+/// A version from [`VERSION_COLUMNS`].
+pub(super) fn read(columns: &mut Columns<'_>) -> Result<Version> {
     Ok(Version {
-        id: text("uuid")?,
-        number: unsigned(row.get("number")?)?,
-        created_on: text("version_created_on")?,
-        etag: text("etag")?,
-        started: from_json(&text("started")?)?,
-        has_modules: matches!(from_json(&text("entry")?)?, Entry::MainModule(_)),
-        compatibility_date: text("compatibility_date")?,
-        compatibility_flags: from_json(&text("compatibility_flags")?)?,
-        settings: from_json(&text("settings")?)?,
+        id: columns.next()?,
+        number: unsigned(columns.next()?)?,
+        created_on: columns.next()?,
+        etag: columns.next()?,
+        started: columns.next_json()?,
+        has_modules: matches!(columns.next_json()?, Entry::MainModule(_)),
+        compatibility_date: columns.next()?,
+        compatibility_flags: columns.next_json()?,
+        settings: columns.next_json()?,
     })
 }
 
@@ -303,7 +303,7 @@ fn by_row(transaction: &Transaction<'_>, version: i64) -> Result<Version> {
         transaction.prepare_cached(&format!("SELECT {VERSION_COLUMNS} FROM versions AS v WHERE v.id = ?1"))?;
     let mut rows = statement.query([version])?;
     // It is gone at once when ten newer ones are kept, which the newest never meets.
-    read(rows.next()?.ok_or(StoreError::VersionNotFound)?)
+    read(&mut Columns::of(rows.next()?.ok_or(StoreError::VersionNotFound)?))
 }
 
 /// A version of a script, or the one that serves.

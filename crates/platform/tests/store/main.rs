@@ -1,5 +1,11 @@
 //! The store on a real disk: what is kept, what is refused, and what survives.
 
-mod support;
-
+mod concurrency;
+mod faults;
+mod keys;
+mod kv;
+mod lists;
+mod opening;
 mod scripts;
+mod support;
+mod versions;

@@ -2,9 +2,7 @@ use bytes::Bytes;
 use serde_json::json;
 use tidegate_platform::names::ScriptName;
 use tidegate_platform::store::{Change, NewVersion, Started, StoreError, TagFilter};
-use tidegate_platform::worker::{
-    Binding, BindingValue, Code, Entry, Module, ModuleKind, NamespaceId, Outbound, Scope,
-};
+use tidegate_platform::worker::{Binding, BindingValue, Code, Entry, Module, ModuleKind, NamespaceId, Outbound, Scope};
 
 use crate::support::{
     TestStore, account, assert_sound, count, in_namespace, module, namespace_name, secret, tagged, version,

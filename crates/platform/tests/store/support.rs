@@ -9,9 +9,7 @@ use serde_json::Map;
 use tempfile::TempDir;
 use tidegate_platform::names::{NamespaceName, ScriptName};
 use tidegate_platform::store::{Namespace, NewVersion, Started, Store};
-use tidegate_platform::worker::{
-    Binding, BindingValue, Code, Entry, Module, ModuleKind, Scope, ScriptKey, Secret,
-};
+use tidegate_platform::worker::{Binding, BindingValue, Code, Entry, Module, ModuleKind, Scope, ScriptKey, Secret};
 
 /// A store that goes with its folder.
 pub(crate) struct TestStore {
