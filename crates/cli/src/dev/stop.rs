@@ -43,7 +43,7 @@ impl Stop {
     /// Somebody asks; a second time, if this is called a second time.
     pub(super) async fn asked(&mut self) {
         if self.0.recv().await.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
