@@ -133,7 +133,14 @@ impl Platform {
             let _ = stopped.await;
         })
         .await?;
-        Ok(Self { store, runtime, unknown_routes, api: Some(RunningApi { stop, served }), api_address, _folders: folders })
+        Ok(Self {
+            store,
+            runtime,
+            unknown_routes,
+            api: Some(RunningApi { stop, served }),
+            api_address,
+            _folders: folders,
+        })
     }
 
     /// Where the API listens; its base URL is `http://{}/client/v4`.
@@ -172,6 +179,8 @@ impl Platform {
             }
         }
         self.runtime.stop().await;
+        // A client that keeps its connection open holds a handle on the store, and no longer its folder.
+        self.store.close();
     }
 }
 
