@@ -184,7 +184,10 @@ impl Inner {
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").field("address", &self.inner.address).field("pid", &self.pid()).finish()
+        f.debug_struct("Runtime")
+            .field("address", &self.inner.address)
+            .field("pid", &self.pid())
+            .finish_non_exhaustive()
     }
 }
 
@@ -202,9 +205,7 @@ impl Runtime {
         let address = listener.local_addr().map_err(taken)?;
         listener.set_nonblocking(true).map_err(taken)?;
 
-        for (name, text) in config::FILES {
-            std::fs::write(folder.join(name), text).map_err(io("cannot write to"))?;
-        }
+        config::write_modules(&folder).map_err(io("cannot write to"))?;
         let mark = Uuid::new_v4().simple().to_string();
         let control_socket = folder.join("control.sock");
         let write = |name: &str, text: String| {
@@ -224,7 +225,7 @@ impl Runtime {
         });
 
         let (lines, said) = mpsc::unbounded_channel();
-        let (changes, changed) = mpsc::unbounded_channel();
+        let (changes, inbox) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
         let checker = Arc::new(Checker {
             workerd: options.workerd.clone(),
@@ -246,7 +247,7 @@ impl Runtime {
         });
         let mut supervisor = Supervisor {
             inner: Arc::clone(&inner),
-            inbox: Inbox { changes: changed, lines: said, stop: stopped },
+            inbox: Inbox { changes: inbox, lines: said, stop: stopped },
             started: 0,
             untold: Vec::new(),
             begun: VecDeque::new(),
