@@ -126,8 +126,13 @@ pub enum Event {
     /// workerd was silent for too long, was killed and started again. The user Workers that were under way, the
     /// likeliest culprit first, as `namespace/script`.
     Hung(Vec<String>),
-    /// workerd ended by itself and was started again.
-    Restarted(String),
+    /// workerd ended by itself (its memory was exhausted, somebody killed it) and was started again.
+    Restarted {
+        /// How it ended.
+        reason: String,
+        /// As of [`Hung`](Self::Hung).
+        invocations: Vec<String>,
+    },
 }
 
 /// A handle on the running workerd. It is killed when the last handle is gone.

@@ -1,8 +1,9 @@
 //! Keeps workerd running: starts it, tells it of changes, and replaces it when it ends or hangs.
 //!
 //! workerd runs all JavaScript on one thread, so a Worker that never yields stops all of them, and nothing but a kill
-//! helps. The supervisor asks for a sign of life four times a second; if none comes within [`PATIENCE`] it kills the
-//! process and starts another on the same listening socket, so that connections wait and are not refused.
+//! helps. The supervisor asks for a sign of life four times a second; if none comes within [`PATIENCE`], nor to a second
+//! question, it kills the process and starts another on the same listening socket, so that connections wait and are not
+//! refused.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -22,13 +23,19 @@ use crate::store::Change;
 use crate::worker::Scope;
 
 /// How long workerd may be silent before it counts as hung.
-pub const PATIENCE: Duration = Duration::from_secs(3);
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long it has for the second question, which tells a workerd that hangs from a supervisor that was held up itself.
+const SECOND_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often it is asked for a sign of life.
 const HEARTBEAT: Duration = Duration::from_millis(250);
 
 /// How long requests under way may take to finish when the platform is stopped.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long the last lines of a process that has ended may take to get here.
+const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// The invocations that are remembered for the case that workerd hangs.
 const REMEMBERED: usize = 16;
@@ -68,7 +75,7 @@ struct Pong {
 /// What ended a process.
 enum End {
     Asked,
-    Hung(Vec<String>),
+    Hung,
     Exited(String),
 }
 
@@ -113,13 +120,24 @@ impl Supervisor {
             self.inner.pid.send_replace(None);
             match end {
                 End::Asked => return,
-                End::Hung(suspects) => self.inner.emit(Event::Hung(suspects)),
-                End::Exited(why) => self.inner.emit(Event::Restarted(why)),
+                End::Hung => {
+                    let suspects = self.suspects();
+                    self.inner.emit(Event::Hung(suspects));
+                }
+                End::Exited(reason) => {
+                    // Its last words may still be in the pipe.
+                    sleep(LAST_WORDS).await;
+                    let invocations = self.suspects();
+                    self.inner.emit(Event::Restarted { reason, invocations });
+                }
             }
-            self.begun.clear();
-            self.running.clear();
             let mut pause = Duration::from_millis(100);
             process = loop {
+                // The next process begins with what the store says, and these changes are in it.
+                while let Ok(told) = self.inbox.changes.try_recv() {
+                    self.untold.push(told);
+                }
+                self.acknowledge();
                 match self.start().await {
                     Ok(process) => break process,
                     Err(error) => self.inner.emit(Event::Line { worker: None, text: error.to_string() }),
@@ -154,7 +172,7 @@ impl Supervisor {
                     }
                     self.tell().await
                 }
-                _ = heartbeat.tick() => match self.ping().await {
+                _ = heartbeat.tick() => match self.ping(PATIENCE).await {
                     Ok(()) if self.untold.is_empty() => continue,
                     Ok(()) => self.tell().await,
                     failed => failed,
@@ -162,7 +180,11 @@ impl Supervisor {
             };
             match silent {
                 Ok(()) => {}
-                Err(AdminError::Silent) => return End::Hung(self.suspects()),
+                Err(AdminError::Silent) => {
+                    if let Err(AdminError::Silent) = self.ping(SECOND_PATIENCE).await {
+                        return End::Hung;
+                    }
+                }
                 // It is ending, and `ended` will say so; if it is not, the next sign of life fails as well.
                 Err(AdminError::Failed(_)) => sleep(Duration::from_millis(20)).await,
             }
@@ -176,14 +198,18 @@ impl Supervisor {
         for socket in self.sockets() {
             ask(&socket, Method::POST, "/changes", body.clone(), PATIENCE).await?;
         }
-        for (_, waiting) in self.untold.drain(..) {
-            let _ = waiting.send(());
-        }
+        self.acknowledge();
         Ok(())
     }
 
-    async fn ping(&mut self) -> Result<(), AdminError> {
-        let deadline = Instant::now() + PATIENCE;
+    fn acknowledge(&mut self) {
+        for (_, waiting) in self.untold.drain(..) {
+            let _ = waiting.send(());
+        }
+    }
+
+    async fn ping(&mut self, patience: Duration) -> Result<(), AdminError> {
+        let deadline = Instant::now() + patience;
         let mut running = Vec::new();
         for socket in self.sockets() {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -201,7 +227,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// The user Workers that may have hung the process: the one that was called last is the likeliest.
+    /// The user Workers that may have ended the process: the one that was called last is the likeliest.
     fn suspects(&mut self) -> Vec<String> {
         while let Ok(line) = self.inbox.lines.try_recv() {
             self.hear(line);

@@ -48,6 +48,26 @@ async fn a_worker_that_hangs_is_named_and_the_others_are_served_again() -> Resul
 }
 
 #[tokio::test]
+async fn a_worker_that_exhausts_memory_is_named_and_the_others_are_served_again() -> Result<()> {
+    let running = Running::start().await?;
+    running.user("victim", &saying("served")).await?;
+    let code = "export default { fetch() { const kept = []; for (;;) kept.push(new Array(100_000).fill({})); } };";
+    running.user("hoarding", code).await?;
+    let _ = running.get("hoarding", "/").await;
+    assert_eq!(running.text("victim", "/").await?, "served");
+    let named = running
+        .platform
+        .event(|event| match event {
+            // Whether its heap is full before it counts as hung is a matter of the machine.
+            Event::Restarted { invocations, .. } | Event::Hung(invocations) => Some(invocations.clone()),
+            _ => None,
+        })
+        .await?;
+    assert_eq!(named.first().map(String::as_str), Some("customers/hoarding"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn workerd_can_be_killed_at_any_time() -> Result<()> {
     let running = Running::start().await?;
     for round in 0..5 {
@@ -58,7 +78,7 @@ async fn workerd_can_be_killed_at_any_time() -> Result<()> {
         assert_eq!(running.text("acme", "/").await.or(running.text("acme", "/").await)?, format!("round {round}"));
         assert_ne!(running.platform.pid()?, pid);
     }
-    assert!(running.platform.events().iter().any(|event| matches!(event, Event::Restarted(_))));
+    assert!(running.platform.events().iter().any(|event| matches!(event, Event::Restarted { .. })));
     Ok(())
 }
 

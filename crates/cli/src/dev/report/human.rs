@@ -95,21 +95,25 @@ fn happened(event: &Event) -> Text {
             _ => Text::note(format!("{worker} | {record}")),
         },
         Event::Hung(invocations) => {
-            let culprits = match invocations.as_slice() {
-                [] => "nothing was known to run".to_owned(),
-                [one] => format!("it was running {one}"),
-                [first, others @ ..] => {
-                    format!("the likeliest culprit is {first}; also running: {}", others.join(", "))
-                }
-            };
-            Text::note(format!("error: workerd did not answer and was started again; {culprits}"))
+            Text::note(format!("error: workerd did not answer and was started again; {}", culprits(invocations)))
         }
         Event::Line { worker, text } => {
             // User Workers and workerd itself cannot be told apart.
             let worker = worker.as_deref().unwrap_or("workers");
             Text { data: Vec::new(), notes: text.lines().map(|line| format!("{worker} | {line}")).collect() }
         }
-        Event::Restarted(reason) => Text::note(format!("error: workerd ended and was started again: {reason}")),
+        Event::Restarted { reason, invocations } => {
+            Text::note(format!("error: workerd ended and was started again: {reason}; {}", culprits(invocations)))
+        }
+    }
+}
+
+/// The user Workers that may have ended workerd.
+fn culprits(invocations: &[String]) -> String {
+    match invocations {
+        [] => "no user Worker was known to run".to_owned(),
+        [one] => format!("it was running {one}"),
+        [first, others @ ..] => format!("the likeliest culprit is {first}; also running: {}", others.join(", ")),
     }
 }
 

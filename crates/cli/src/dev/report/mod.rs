@@ -304,7 +304,10 @@ mod tests {
             printed(Some("tidegate-outbound"), r#"{"event":"upstream-failed","decision":"1","error":"refused"}"#),
             Report::Happened(Event::Hung(vec!["production/acme".to_owned(), "production/globex".to_owned()])),
             Report::Happened(Event::Hung(Vec::new())),
-            Report::Happened(Event::Restarted("signal 9".to_owned())),
+            Report::Happened(Event::Restarted {
+                reason: "signal 9".to_owned(),
+                invocations: vec!["production/acme".to_owned()]
+            }),
             Report::UnknownRoute { request: "GET /client/v4/zones".to_owned() },
             Report::Lost { events: 7 },
             Report::Stopping,
@@ -319,7 +322,7 @@ mod tests {
             printed(None, evil),
             printed(Some(evil), evil),
             Report::Happened(Event::Hung(vec![evil.to_owned(), evil.to_owned()])),
-            Report::Happened(Event::Restarted(evil.to_owned())),
+            Report::Happened(Event::Restarted { reason: evil.to_owned(), invocations: vec![evil.to_owned()] }),
             Report::UnknownRoute { request: evil.to_owned() },
             recorded(evil),
             recorded(&format!(r#"{{"event":"decision","customer":{in_json},"path":{in_json}}}"#)),

@@ -55,6 +55,7 @@ enum Line<'r> {
     },
     Restarted {
         reason: &'r str,
+        invocations: &'r [String],
     },
     Stopping,
     UnknownRoute {
@@ -118,7 +119,7 @@ fn line(report: &Report) -> Line<'_> {
         Report::Happened(Event::Decision { worker, record }) => Line::Log { worker: Some(worker), line: record },
         Report::Happened(Event::Line { worker, text }) => Line::Log { worker: worker.as_deref(), line: text },
         Report::Happened(Event::Hung(invocations)) => Line::Hung { invocations },
-        Report::Happened(Event::Restarted(reason)) => Line::Restarted { reason },
+        Report::Happened(Event::Restarted { reason, invocations }) => Line::Restarted { reason, invocations },
         Report::Lost { events } => Line::Lost { events: *events },
         Report::NotDeployed { failure, serving } => {
             Line::NotDeployed { failure: failure.into(), serving: serving.as_deref() }
