@@ -63,7 +63,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["sabotage", bugs @ ..] => sabotage::run(bugs),
         ["soak", options @ ..] => soak::run(options),
         ["test"] => test::run(),
-        ["tools"] => tools::ensure().map(drop),
+        ["tools"] => tools::ensure().and_then(|_| tools::ensure_clients()),
         ["worker"] => worker::build(&tools::ensure()?),
         ["worker", "--that-traps"] => worker::build_that_traps(&tools::ensure()?),
         _ => bail!("no chore `{}`\n\n{USAGE}", arguments.join(" ")),

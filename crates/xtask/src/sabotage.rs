@@ -129,6 +129,7 @@ impl Copy {
     /// Copies what git knows or would know, as it stands.
     fn new() -> Result<Self> {
         tools::ensure()?;
+        tools::ensure_clients()?;
         let tree = root().join("target/sabotage/tree");
         let _ = fs::remove_dir_all(&tree);
         let listed = program("git")
@@ -146,7 +147,9 @@ impl Copy {
                     .with_context(|| format!("cannot copy {name}"))?;
             }
         }
-        link(&root().join("node_modules"), &tree.join("node_modules"))?;
+        for packages in ["node_modules", "tests/e2e/clients/node_modules"] {
+            link(&root().join(packages), &tree.join(packages))?;
+        }
         Ok(Self { tree })
     }
 

@@ -23,7 +23,10 @@ struct Tally {
 pub(crate) fn run() -> Result<()> {
     let mut report = Report::default();
     // First, so that a missing Node is said at once and not after minutes.
-    let tools = report.stage("tools", tools::ensure)?;
+    let tools = report.stage("tools", || {
+        let tools = tools::ensure()?;
+        tools::ensure_clients().map(|()| tools)
+    })?;
     report.stage("format", || process::run("looking at the format", cargo().args(["fmt", "--all", "--check"])))?;
     report.stage("lints", || {
         let lint = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];

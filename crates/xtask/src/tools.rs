@@ -1,8 +1,9 @@
 //! What has to be installed before the Worker can be built and run.
 //!
-//! npm packages come from `package-lock.json` into `node_modules`. `worker-build` and `wasm-bindgen` must fit the
-//! crates that the Worker is linked with, so they are installed at the versions of `Cargo.lock`, each into a folder of
-//! its own in the user's cache: a second clone finds them there.
+//! npm packages come from `package-lock.json` into `node_modules`, those of the end-to-end tests alone from and into
+//! `tests/e2e/clients`. `worker-build` and `wasm-bindgen` must fit the crates that the Worker is linked with, so they are
+//! installed at the versions of `Cargo.lock`, each into a folder of its own in the user's cache: a second clone finds
+//! them there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +40,8 @@ impl Tools {
 pub(crate) fn ensure() -> Result<Tools> {
     node_is_new_enough()?;
     wasm_target()?;
-    npm_packages()?;
+    // None of the packages needs its install script: they only replace a launcher by the binary that it launches.
+    npm_packages(&root(), "workerd, wrangler, esbuild, binaryen; some 300 MB")?;
     let scripts = root().join("node_modules").join(".bin");
     let script = |name: &str| scripts.join(if cfg!(windows) { format!("{name}.cmd") } else { name.to_owned() });
     let tools = Tools {
@@ -81,17 +83,31 @@ fn wasm_target() -> Result<()> {
     .with_context(|| format!("Rust cannot build for {WASM_TARGET}: install rustup (https://rustup.rs/), or that target with your system's packages"))
 }
 
-/// Installs the packages of `package-lock.json`, unless the very same lock was installed last.
-fn npm_packages() -> Result<()> {
-    let lock = fs::read(root().join("package-lock.json")).context("cannot read package-lock.json")?;
-    let installed = root().join("node_modules").join(".installed-lock.json");
+/// Installs what the end-to-end tests need beside [`ensure`]'s: a newer wrangler, and the Node that it asks for.
+///
+/// It takes workerd and esbuild from the clone's own `node_modules`, at the very versions that it wants: its
+/// `package.json` overrides both with links, for they would weigh three times what is left.
+pub(crate) fn ensure_clients() -> Result<()> {
+    npm_packages(&root().join("tests/e2e/clients"), "a newer wrangler and its Node; some 250 MB")
+}
+
+/// Installs the packages of a folder's `package-lock.json`, unless the very same lock was installed last.
+fn npm_packages(folder: &Path, what: &str) -> Result<()> {
+    let lock = fs::read(folder.join("package-lock.json")).context("cannot read package-lock.json")?;
+    let installed = folder.join("node_modules").join(".installed-lock.json");
     if fs::read(&installed).is_ok_and(|last| last == lock) {
         return Ok(());
     }
-    // None of the packages needs its install script: they only replace a launcher by the binary that it launches.
     run(
-        "installing npm packages (workerd, wrangler, esbuild, binaryen; some 300 MB, once)",
-        program("npm").current_dir(root()).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]),
+        &format!("installing npm packages ({what}, once)"),
+        // Errors alone: a warning says that this machine's Node is too old for the newer wrangler, which runs on its own.
+        program("npm").current_dir(folder).args([
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        ]),
     )
     .context("cannot install the npm packages: check that npm reaches its registry (`npm ping`)")?;
     fs::write(&installed, lock).with_context(|| format!("cannot write {}", installed.display()))

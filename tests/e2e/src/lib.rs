@@ -25,6 +25,7 @@ mod raw;
 mod script;
 mod upstream;
 mod workerd;
+mod wrangler;
 
 pub use api::{ACCOUNT, ApiAnswer, ApiClient, Part};
 pub use chain::{Chain, ChainBuilder, Customer, Tail};
@@ -35,3 +36,4 @@ pub use paths::repository;
 pub use raw::{Act, ClosedPort, RawUpstream};
 pub use script::Script;
 pub use upstream::{Captured, Reply, Upstream};
+pub use wrangler::{Project, Ran, Wrangler};
