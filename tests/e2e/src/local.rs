@@ -12,6 +12,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 use tidegate_platform::runtime::{Egress, Event, installed_workerd};
 use tidegate_platform::{Auth, Options, Platform};
+use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
 use crate::api::{ACCOUNT, ApiClient};
@@ -31,7 +32,8 @@ pub struct LocalPlatform {
     platform: Platform,
     api: ApiClient,
     events: Arc<Mutex<Vec<Event>>>,
-    listening: JoinHandle<()>,
+    unknown_routes: Arc<Mutex<Vec<String>>>,
+    listening: [JoinHandle<()>; 2],
 }
 
 impl LocalPlatform {
@@ -63,15 +65,9 @@ impl LocalPlatform {
     pub async fn with(options: Options) -> Result<Self> {
         let platform = Platform::start(options).await?;
         let api = ApiClient::new(platform.api_address(), TOKEN);
-        let events = Arc::new(Mutex::new(Vec::new()));
-        let mut source = platform.runtime().events();
-        let kept = Arc::clone(&events);
-        let listening = tokio::spawn(async move {
-            while let Ok(event) = source.recv().await {
-                kept.lock().unwrap_or_else(PoisonError::into_inner).push(event);
-            }
-        });
-        Ok(Self { platform, api, events, listening })
+        let (events, events_kept) = kept(platform.runtime().events());
+        let (unknown_routes, routes_kept) = kept(platform.unknown_routes());
+        Ok(Self { platform, api, events, unknown_routes, listening: [events_kept, routes_kept] })
     }
 
     /// Its API.
@@ -117,6 +113,11 @@ impl LocalPlatform {
         std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What was asked of the API that it does not have: `GET /client/v4/…`.
+    pub fn unknown_routes(&self) -> Vec<String> {
+        self.unknown_routes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The first event that is looked for, as soon as it is there.
     pub async fn event<T>(&self, wanted: impl Fn(&Event) -> Option<T>) -> Result<T> {
         let end = Instant::now() + SAID;
@@ -133,9 +134,23 @@ impl LocalPlatform {
 
     /// Stops it as Ctrl-C does.
     pub async fn stop(self) {
-        self.listening.abort();
+        for listening in self.listening {
+            listening.abort();
+        }
         self.platform.stop().await;
     }
+}
+
+/// Keeps what is sent from now on.
+fn kept<T: Clone + Send + 'static>(mut source: broadcast::Receiver<T>) -> (Arc<Mutex<Vec<T>>>, JoinHandle<()>) {
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&kept);
+    let listening = tokio::spawn(async move {
+        while let Ok(sent) = source.recv().await {
+            keep.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
+        }
+    });
+    (kept, listening)
 }
 
 /// The pinned workerd.

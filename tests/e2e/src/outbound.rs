@@ -55,7 +55,7 @@ impl OutboundWorker {
     }
 
     /// Where the modules lie.
-    pub(crate) fn folder(&self) -> PathBuf {
+    pub fn folder(&self) -> PathBuf {
         self.folder.path().join("worker")
     }
 }

@@ -13,6 +13,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Request, Response, header};
 use http_body_util::BodyExt;
+use tidegate_platform::runtime;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -21,6 +22,9 @@ pub(crate) const SCHEME_HEADER: &str = "x-harness-proto";
 
 /// The header in which workerd says what `cf` the request had.
 pub(crate) const CF_HEADER: &str = "x-harness-cf";
+
+/// What was put there on the way: by workerd as the harness runs it, or as the platform does.
+const OF_THE_RUNTIME: [&str; 4] = [SCHEME_HEADER, CF_HEADER, runtime::SCHEME_HEADER, runtime::CF_HEADER];
 
 /// As much of a body as is kept.
 const KEPT_BODY: usize = 64 * 1024;
@@ -219,17 +223,17 @@ fn keep(shared: &Shared, captured: Captured) {
 
 fn head(parts: &Parts) -> Captured {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let one = |name: &str| parts.headers.get(name).map(text).unwrap_or_default();
+    let one = |name: &str| parts.headers.get(name).map(text);
     Captured {
         method: parts.method.to_string(),
-        scheme: one(SCHEME_HEADER),
-        host: one("host"),
+        scheme: one(SCHEME_HEADER).or_else(|| one(runtime::SCHEME_HEADER)).unwrap_or_default(),
+        host: one("host").unwrap_or_default(),
         path: parts.uri.to_string(),
-        cf: parts.headers.get(CF_HEADER).map(text),
+        cf: one(CF_HEADER).or_else(|| one(runtime::CF_HEADER)),
         headers: parts
             .headers
             .iter()
-            .filter(|(name, _)| ![SCHEME_HEADER, CF_HEADER].contains(&name.as_str()))
+            .filter(|(name, _)| !OF_THE_RUNTIME.contains(&name.as_str()))
             .map(|(name, value)| (name.to_string(), text(value)))
             .collect(),
         body: Vec::new(),

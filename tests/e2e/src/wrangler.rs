@@ -97,9 +97,11 @@ impl Project {
         self.folder.path()
     }
 
-    /// Which `wrangler` it is run with.
-    pub fn wrangler(&self) -> &Wrangler {
-        &self.wrangler
+    /// From now on it shows another token.
+    #[must_use]
+    pub fn with_token(mut self, token: &str) -> Self {
+        token.clone_into(&mut self.token);
+        self
     }
 
     /// Writes a file, over one that is there.
@@ -172,7 +174,8 @@ impl Project {
             bail!("`{command_line}` had not ended after {PATIENCE:?}");
         };
         let output = output?;
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let both = [output.stdout, output.stderr].concat();
+        let said = without_colours(&String::from_utf8_lossy(&both));
         Ok(Ran { command: command_line, status: output.status, output: said, took: started.elapsed() })
     }
 }
@@ -211,4 +214,11 @@ impl Ran {
         ensure!(!self.status.success(), "`{}` succeeded:\n{}", self.command, self.output);
         Ok(self)
     }
+}
+
+/// Errors are coloured whatever `NO_COLOR` says.
+fn without_colours(text: &str) -> String {
+    let mut pieces = text.split("\x1b[");
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |plain, piece| plain + piece.split_once('m').map_or(piece, |(_, rest)| rest))
 }

@@ -1,0 +1,93 @@
+//! What else `wrangler` does with an account and its Workers.
+
+use anyhow::{Context as _, Result};
+
+use crate::with_each;
+
+const HOST: &str = "site.workers.localhost";
+
+fn site(text: &str) -> String {
+    format!("export default {{ fetch() {{ return new Response('{text}'); }} }};")
+}
+
+#[tokio::test]
+async fn versions_are_listed_and_an_old_one_serves_again_after_a_rollback() -> Result<()> {
+    with_each(async |managed| {
+        let project = managed.deploy("name = \"site\"\n", &site("first")).await?;
+        let first = current_version(managed).await?;
+        project.file("index.js", site("second"))?;
+        project.run(&["deploy", "--message", "the second"]).await?;
+        let second = current_version(managed).await?;
+        assert_ne!(first, second);
+        assert_eq!(managed.get(HOST).await?, "second");
+
+        project.run(&["versions", "list"]).await?.said(&first)?.said(&second)?;
+        project.run(&["versions", "view", &second]).await?.said(&second)?;
+        project.run(&["deployments", "list"]).await?.said(&first)?.said(&second)?;
+        project.run(&["deployments", "status"]).await?.said(&second)?.did_not_say(&first)?;
+
+        project.run(&["rollback", &first, "--message", "the second was worse", "--yes"]).await?.said(&first)?;
+        assert_eq!(managed.get(HOST).await?, "first");
+        project.run(&["deployments", "status"]).await?.said(&first)?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_version_that_is_uploaded_serves_once_it_is_deployed() -> Result<()> {
+    with_each(async |managed| {
+        let project = managed.deploy("name = \"site\"\n", &site("first")).await?;
+        project.file("index.js", site("second"))?;
+        let uploaded = project.run(&["versions", "upload"]).await?;
+        let id = uploaded.output().lines().find_map(|line| line.trim().strip_prefix("Worker Version ID: "));
+        let id = id.with_context(|| format!("no id of a version: {}", uploaded.output()))?;
+        assert_eq!(managed.get(HOST).await?, "first");
+        project.run(&["versions", "deploy", &format!("{id}@100%"), "--yes"]).await?;
+        assert_eq!(managed.get(HOST).await?, "second");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_deleted_worker_answers_no_longer() -> Result<()> {
+    with_each(async |managed| {
+        let project = managed.deploy("name = \"site\"\n", &site("here")).await?;
+        assert_eq!(managed.get(HOST).await?, "here");
+        project.run(&["delete", "--force"]).await?;
+        assert_eq!(managed.platform.get(HOST, "/").await?.0, 404);
+        assert_eq!(managed.platform.api().get("workers/scripts/site/settings").await?.code()?, 10007);
+        project.run_badly(&["delete", "--force"]).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_worker_without_an_address_of_its_own_has_none() -> Result<()> {
+    with_each(async |managed| {
+        managed.deploy("name = \"site\"\nworkers_dev = false\n", &site("here")).await?;
+        assert_eq!(managed.platform.get(HOST, "/").await?.0, 404);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_token_is_known_to_be_the_accounts() -> Result<()> {
+    with_each(async |managed| {
+        let project = managed.project()?;
+        project.run(&["whoami"]).await?.said(tidegate_e2e::ACCOUNT)?;
+        let stranger = project.with_token("another");
+        stranger.run_badly(&["dispatch-namespace", "list"]).await?.said("10000")?;
+        Ok(())
+    })
+    .await
+}
+
+async fn current_version(managed: &crate::Managed) -> Result<String> {
+    let deployments = managed.platform.api().get("workers/scripts/site/deployments").await?.result()?;
+    let id = deployments["deployments"][0]["versions"][0]["version_id"].as_str();
+    Ok(id.with_context(|| format!("no version: {deployments}"))?.to_owned())
+}
