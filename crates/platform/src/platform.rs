@@ -133,7 +133,14 @@ impl Platform {
             let _ = stopped.await;
         })
         .await?;
-        Ok(Self { store, runtime, unknown_routes, api: Some(RunningApi { stop, served }), api_address, _folders: folders })
+        Ok(Self {
+            store,
+            runtime,
+            unknown_routes,
+            api: Some(RunningApi { stop, served }),
+            api_address,
+            _folders: folders,
+        })
     }
 
     /// Where the API listens; its base URL is `http://{}/client/v4`.

@@ -69,7 +69,9 @@ impl Checker {
                 }
                 return Err(match error {
                     AdminError::Silent => StartError::TooSlow,
-                    AdminError::Failed(why) => StartError::Script(format!("Script startup exceeded memory limit. ({why})")),
+                    AdminError::Failed(why) => {
+                        StartError::Script(format!("Script startup exceeded memory limit. ({why})"))
+                    }
                 });
             }
         };
