@@ -23,13 +23,13 @@ async fn each_deployment_is_one_version_and_an_old_one_serves_again_after_a_roll
         assert_eq!(versions(managed).await?, [second.as_str(), &first]);
 
         project.run(&["versions", "list"]).await?.said(&first)?.said(&second)?;
-        project.run(&["deployments", "list"]).await?.said(&first)?.said(&second)?;
         project.run(&["deployments", "status"]).await?.said(&second)?.did_not_say(&first)?;
 
         // Nobody says to which: to the one before.
         project.run(&["rollback", "--message", "the second was worse", "--yes"]).await?.said(&first)?;
         assert_eq!(managed.get(HOST).await?, "first");
         assert_eq!(versions(managed).await?, [first.as_str(), &second, &first]);
+        project.run(&["deployments", "list"]).await?.said(&second)?.said("the second was worse")?;
         Ok(())
     })
     .await
