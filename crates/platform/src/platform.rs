@@ -179,6 +179,8 @@ impl Platform {
             }
         }
         self.runtime.stop().await;
+        // A client that keeps its connection open holds a handle on the store, and no longer its folder.
+        self.store.close();
     }
 }
 

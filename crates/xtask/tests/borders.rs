@@ -54,8 +54,10 @@ const FORBIDDEN: [(&str, Option<&str>, &[&str]); 6] = [
 
 /// What a crate must not name itself, whatever stands behind the crates that it may know. `tidegate dev` runs the platform,
 /// which serves HTTP and keeps its store in SQLite; the command line starts it and neither routes nor queries.
-const UNNAMED: [(&str, &[&str]); 1] =
-    [("tidegate-cli", &["axum", "http", "hyper", "hyper-util", "reqwest", "rusqlite", "rusqlite_migration", "sqlx", "tower"])];
+const UNNAMED: [(&str, &[&str]); 1] = [(
+    "tidegate-cli",
+    &["axum", "http", "hyper", "hyper-util", "reqwest", "rusqlite", "rusqlite_migration", "sqlx", "tower"],
+)];
 
 /// Features of `regex-automata` that compile patterns: only the compiler does that.
 const PATTERN_COMPILERS: [&str; 4] = ["syntax", "dfa-build", "meta", "nfa-thompson"];

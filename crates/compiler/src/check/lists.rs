@@ -40,14 +40,13 @@ fn read(
 ) -> Option<list::Names> {
     // Whatever the format, a file that is not there is a finding.
     let path = entry.file.as_ref().map(|named| file.directory.join(&named.value));
-    let text =
-        entry.file.as_ref().zip(path.as_ref()).and_then(|(named, path)| {
-            let text = read_text(path, MAX_LIST).map_err(|fault| {
-                sources.add_unread(path);
-                findings.push(fault.at(named.span));
-            });
-            text.ok()
+    let text = entry.file.as_ref().zip(path.as_ref()).and_then(|(named, path)| {
+        let text = read_text(path, MAX_LIST).map_err(|fault| {
+            sources.add_unread(path);
+            findings.push(fault.at(named.span));
         });
+        text.ok()
+    });
     let format = entry.format.as_ref()?;
     let skip = skip(entry, format.value, findings);
     if !list::is_readable(format.value) {

@@ -103,6 +103,7 @@ pub(super) async fn deploy(State(api): State<Api>, target: Target, headers: Head
             ));
         }
     };
+    let _turn = api.turns.take(&target.key).await;
     let settings = Map::from_iter([
         ("annotations".to_owned(), annotations.into()),
         (DEPLOYED_FROM.to_owned(), client(&headers).into()),

@@ -1,6 +1,7 @@
 //! One connection that writes, and a few that read.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub(super) struct Connections {
     path: PathBuf,
     readers: Mutex<Readers>,
     reader_came_back: Condvar,
+    closed: AtomicBool,
     // Last: who closes the database last takes the write-ahead log into it, which a reader may not.
     writer: Mutex<Connection>,
 }
@@ -48,6 +50,7 @@ impl Connections {
             path: path.to_owned(),
             readers: Mutex::default(),
             reader_came_back: Condvar::new(),
+            closed: AtomicBool::new(false),
             writer: Mutex::new(writer),
         })
     }
@@ -55,6 +58,9 @@ impl Connections {
     /// Runs `change` in a transaction: what it did is kept when it comes back with `Ok`, and nothing of it otherwise.
     pub(super) fn write<T>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         let mut writer = self.writer();
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(StoreError::Closed);
+        }
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = change(&transaction)?;
         transaction.commit()?;
@@ -72,6 +78,12 @@ impl Connections {
         let seen = look(&reader.transaction()?);
         self.readers().idle.push(reader);
         seen
+    }
+
+    /// Waits for the write that is under way, and refuses all that come later.
+    pub(super) fn close(&self) {
+        let _writer = self.writer();
+        self.closed.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn limit_size(&self, bytes: Option<u64>) -> Result<()> {

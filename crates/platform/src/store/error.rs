@@ -33,6 +33,9 @@ pub enum StoreError {
     /// Somebody changed the script between reading and writing it.
     #[error("the script was changed meanwhile")]
     Conflict,
+    /// It was closed.
+    #[error("the store is closed: the platform is being stopped")]
+    Closed,
     /// A cursor that no list gave out.
     #[error("the cursor is none that a list gave out")]
     Cursor,

@@ -32,7 +32,7 @@ mod versions;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::OptionalExtension as _;
 
@@ -57,7 +57,7 @@ struct Inner {
     connections: Connections,
     vault: Vault,
     // Last, so that it is let go of when the connections are closed.
-    _lock: Lock,
+    lock: Mutex<Option<Lock>>,
 }
 
 /// A lock of the operating system: it goes with the process that holds it, however that ends.
@@ -71,7 +71,7 @@ impl fmt::Debug for Store {
 
 impl Store {
     /// Opens the store in a folder, or makes it: `tidegate.db`, and `tidegate.key` (mode 0600) for secrets. The folder
-    /// is this store's alone until the last handle on it is dropped.
+    /// is this store's alone until it is [closed](Self::close), or the last handle on it is dropped.
     pub fn open(folder: &Path) -> Result<Self> {
         make_folder(folder)?;
         let lock = Lock::take(folder)?;
@@ -80,9 +80,17 @@ impl Store {
         schema::check(&path)?;
         let connections = Connections::open(&path)?;
         let vault = keys(&KeyFile::within(folder), &connections)?;
-        let store = Self { inner: Arc::new(Inner { folder: folder.to_owned(), connections, vault, _lock: lock }) };
+        let store = Self {
+            inner: Arc::new(Inner { folder: folder.to_owned(), connections, vault, lock: Mutex::new(Some(lock)) }),
+        };
         store.clean_up()?;
         Ok(store)
+    }
+
+    /// Lets go of the folder, whoever still has a handle: later writes fail.
+    pub fn close(&self) {
+        self.inner.connections.close();
+        self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// The data folder.

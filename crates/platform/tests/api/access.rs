@@ -17,7 +17,8 @@ async fn every_request_shows_a_token_that_was_let_in() {
     {
         assert_eq!(api.send("GET", NAMESPACES, headers, b"").await.result(), json!([]));
     }
-    let cases: &[(&str, &[(&str, &str)], (u16, u64))] = &[
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], (u16, u64));
+    let cases: &[Case<'_>] = &[
         ("nothing", &[], (400, 9106)),
         ("a key without an address", &[("X-Auth-Key", TOKEN)], (400, 9106)),
         ("another token", &[("Authorization", "Bearer other")], (401, 10000)),

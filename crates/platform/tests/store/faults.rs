@@ -219,3 +219,13 @@ fn writes_until_it_is_killed() {
         }
     }
 }
+
+#[test]
+fn a_closed_store_lets_go_of_its_folder_and_takes_nothing_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let closed = Store::open(folder.path()).unwrap();
+    closed.close();
+    let open = Store::open(folder.path()).unwrap();
+    assert!(matches!(closed.create_kv_namespace("late"), Err(StoreError::Closed)));
+    assert_eq!(open.kv_namespaces().unwrap(), []);
+}

@@ -9,7 +9,7 @@ mod modules;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use tidegate_e2e::{LocalPlatform, Part, Reply, Upstream};
+use tidegate_e2e::{Captured, LocalPlatform, Part, Reply, Upstream};
 
 /// Calls the user Worker that the first label of the host names. `x-customer` is the outbound parameter,
 /// `x-subrequests` the limit.
@@ -111,6 +111,6 @@ fn saying(text: &str) -> String {
 }
 
 /// An upstream's answer that says what was stamped on the request.
-fn echo_stamp(captured: &tidegate_e2e::Captured) -> Reply {
-    Reply::text(200, captured.header("x-stamped").unwrap_or("nothing"))
+fn echo_stamp(captured: &Captured) -> Reply {
+    Reply::text(captured.header("x-stamped").unwrap_or_else(|| "nothing".to_owned()))
 }

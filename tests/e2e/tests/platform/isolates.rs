@@ -1,0 +1,35 @@
+//! More user Workers than isolates are kept.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::*;
+
+#[tokio::test]
+async fn four_hundred_workers_are_served_while_the_least_recently_used_isolates_are_evicted() -> Result<()> {
+    const WORKERS: usize = 400;
+    let running = Running::start().await?;
+    // Each says its name and how many requests its isolate has seen: an evicted one begins anew.
+    let code = |number: usize| {
+        format!("let seen = 0; export default {{ fetch: () => new Response(`{number} ${{++seen}}`) }};")
+    };
+    stream::iter(0..WORKERS)
+        .map(|number| {
+            let running = &running;
+            async move { running.user(&format!("w{number}"), &code(number)).await.map(drop) }
+        })
+        .buffer_unordered(8)
+        .try_collect::<()>()
+        .await?;
+    let ask = async |number: usize| -> Result<u32> {
+        let text = running.text(&format!("w{number}"), "/").await?;
+        let (name, seen) = text.split_once(' ').context("no name")?;
+        ensure!(name == number.to_string(), "w{number} answered {text}");
+        Ok(seen.parse()?)
+    };
+    for number in 0..WORKERS {
+        assert_eq!(ask(number).await?, 1, "w{number} was never asked before");
+    }
+    assert_eq!(ask(WORKERS - 1).await?, 2, "the one that was used last is there still");
+    assert_eq!(ask(0).await?, 1, "the one that was used least recently began anew");
+    Ok(())
+}
