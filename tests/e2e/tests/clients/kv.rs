@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{configuration, with_each};
 
 /// Asks KV whose Worker a host is.
-const ROUTER: &str = r#"
+const ROUTER: &str = r"
 export default {
   async fetch(request, env) {
     const { hostname } = new URL(request.url);
@@ -16,7 +16,7 @@ export default {
     return new Response(`${await answer.text()} ${JSON.stringify(metadata)}`);
   },
 };
-"#;
+";
 
 #[tokio::test]
 async fn hosts_that_are_put_into_kv_lead_to_their_workers_until_they_are_deleted() -> Result<()> {
