@@ -76,6 +76,18 @@ async fn a_worker_without_an_address_of_its_own_has_none() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_worker_with_a_route_is_there_and_its_route_is_named_as_what_is_not() -> Result<()> {
+    with_each(async |managed| {
+        let config = "name = \"site\"\nworkers_dev = true\nroutes = [\"*.apps.example/*\"]\n";
+        let refused = managed.worker(config, &site("here"))?.run_badly(&["deploy"]).await?;
+        refused.said("routes and custom domains cannot be used on this platform yet")?;
+        assert_eq!(managed.platform.api().get("workers/scripts/site/settings").await?.status, 200);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn the_token_is_known_to_be_the_accounts() -> Result<()> {
     with_each(async |managed| {
         let project = managed.project()?;
