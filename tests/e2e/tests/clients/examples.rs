@@ -1,14 +1,14 @@
-//! `examples/`, deployed as they are.
+//! `examples/`, deployed as they are, by the newest `wrangler`: the tests of `tidegate dev` have the older one do it.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
-use tidegate_e2e::{OutboundWorker, Project, repository};
+use tidegate_e2e::{OutboundWorker, Project, Wrangler, repository};
 
 use crate::policy::TidegateOutbound;
-use crate::{Managed, with_each};
+use crate::{Managed, with};
 
 /// A user Worker that wants more than the examples' limit of 20 subrequests.
 const GREEDY: &str = r#"
@@ -23,7 +23,7 @@ export default {
 
 #[tokio::test]
 async fn the_examples_route_by_subdomain_by_path_and_by_kv_and_tell_the_outbound_worker_who_it_is() -> Result<()> {
-    with_each(async |managed| {
+    let test = async |managed: &Managed| {
         managed.platform.api().create_namespace("production").await?;
         let policy = repository().join("examples/policy.toml");
         TidegateOutbound::deploy(managed, &OutboundWorker::with_policy_file(&policy)?).await?;
@@ -41,8 +41,8 @@ async fn the_examples_route_by_subdomain_by_path_and_by_kv_and_tell_the_outbound
         deploy("dispatch-kv").await?;
         with_a_route(&examples).await?;
         by_kv(managed).await
-    })
-    .await
+    };
+    with(Wrangler::v4_164()?, &test).await
 }
 
 async fn by_subdomain(managed: &Managed) -> Result<()> {
