@@ -33,7 +33,7 @@ usage: cargo xtask <chore>
   sabotage [BUG]  seed the bugs in tests/sabotage one at a time in a copy of the tree: each must turn the tests red
   soak [OPTION]…  mixed traffic at saturation, every answer checked against the reference, memory watched
                   --minutes N (10), --out FILE (build/soak.svg)
-  test            run every test: native, Wasm in workerd, end to end, wrangler's dry run
+  test            run every test: native, Wasm in workerd, end to end, with wrangler and curl
   tools           install what the others need: npm packages, worker-build, wasm-bindgen
   worker [--that-traps]
                   build the outbound Worker without a policy into build/worker

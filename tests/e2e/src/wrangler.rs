@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -41,8 +41,6 @@ pub struct Ran {
     command: String,
     status: ExitStatus,
     output: String,
-    /// How long it took.
-    pub took: Duration,
 }
 
 impl Wrangler {
@@ -155,7 +153,6 @@ impl Project {
             .process_group(0)
             .kill_on_drop(true);
         let command_line = format!("wrangler {}", arguments.join(" "));
-        let started = Instant::now();
         let mut child = command.spawn().with_context(|| format!("cannot start {}", self.wrangler.node.display()))?;
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let stdin = child.stdin.take();
@@ -176,7 +173,7 @@ impl Project {
         let output = output?;
         let both = [output.stdout, output.stderr].concat();
         let said = without_colours(&String::from_utf8_lossy(&both));
-        Ok(Ran { command: command_line, status: output.status, output: said, took: started.elapsed() })
+        Ok(Ran { command: command_line, status: output.status, output: said })
     }
 }
 

@@ -69,6 +69,8 @@ pub(super) async fn derive(
         let (edit, loaded_key) = (edit.clone(), key.clone());
         let Loaded { version, code, .. } = blocking(&api.store, move |store| {
             let mut loaded = store.load(&loaded_key)?;
+            // What was said of that version was not said of this one.
+            loaded.code.settings.remove("annotations");
             edit(store, &mut loaded.code)?;
             Ok::<_, Fault>(loaded)
         })

@@ -149,7 +149,7 @@ impl Fault {
                 (S::UNSUPPORTED_MEDIA_TYPE, 10001, format!("Content-Type must be one of: {taken}; it is `{found}`"))
             }
             Self::NotYet(what) => {
-                (S::BAD_REQUEST, 10021, format!("{what} cannot be used on this platform yet; leave it out"))
+                (S::BAD_REQUEST, 10021, format!("{what} cannot be used on this platform yet; leave them out"))
             }
             Self::Internal(why) => (S::INTERNAL_SERVER_ERROR, 10002, format!("internal error: {why}")),
             Self::NoRuntime => (S::SERVICE_UNAVAILABLE, 10002, "internal error: no runtime is there".to_owned()),

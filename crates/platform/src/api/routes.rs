@@ -25,6 +25,7 @@ impl Api {
             .route("/user/tokens/verify", get(user::verify_token))
             .route("/accounts", get(user::accounts))
             .route("/memberships", get(user::memberships))
+            .route("/zones", get(not_yet_routes))
             .nest("/accounts/{account}", account);
         Router::new()
             .nest(BASE, base)
@@ -83,6 +84,9 @@ fn workers() -> Router<Api> {
         .route("/subdomain", get(services::subdomain).post(services::set_subdomain))
         .route("/schedules", get(services::schedules).put(services::set_schedules))
         .route("/references", get(services::references))
+        .route("/routes", put(not_yet_routes))
+        .route("/domains/changeset", post(not_yet_routes))
+        .route("/domains/records", put(not_yet_routes))
         .route("/assets-upload-session", post(not_yet_assets));
     Router::new()
         .route("/workers/scripts", get(scripts::list_in_account))
@@ -109,6 +113,11 @@ fn kv_namespaces() -> Router<Api> {
 
 async fn not_yet_assets() -> Reply {
     Err(Fault::NotYet("static assets"))
+}
+
+/// `wrangler` asks for these after a deployment with `routes`; for the zones, to find those that the routes are in.
+async fn not_yet_routes() -> Reply {
+    Err(Fault::NotYet("routes and custom domains"))
 }
 
 async fn not_routed(State(api): State<Api>, request: Request) -> Response {

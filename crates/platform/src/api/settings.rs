@@ -49,8 +49,11 @@ pub(super) async fn patch_of_script(State(api): State<Api>, target: Target, body
         change.settings.into_iter().filter(|(key, _)| OF_SCRIPT.contains(&key.as_str())).collect();
     let key = target.key.clone();
     let before = blocking(&api.store, move |store| store.script(&key)).await?;
-    let changes = settings.iter().any(|(key, value)| before.version.settings.get(key).unwrap_or(&Value::Null) != value);
-    if changes {
+    let changes = |(key, value): (&String, &Value)| {
+        let before = before.version.settings.get(key).unwrap_or(&Value::Null);
+        before != value && !(is_off(before) && is_off(value))
+    };
+    if settings.iter().any(changes) {
         derive(&api, &target.key, Check::CarriedOver, change.tags, move |_, code| {
             merge(&mut code.settings, &settings);
             Ok(())
@@ -65,6 +68,16 @@ pub(super) async fn patch_of_script(State(api): State<Api>, target: Target, body
 
 /// The settings that belong to a script and to no version.
 const OF_SCRIPT: [&str; 4] = ["logpush", "observability", "streaming_tail_consumers", "tail_consumers"];
+
+/// Whether a setting says what its absence says as well. `wrangler` says so after each deployment, and would otherwise make
+/// another version of it.
+fn is_off(setting: &Value) -> bool {
+    match setting {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(consumers) => consumers.is_empty(),
+        other => *other == json!({ "enabled": false }),
+    }
+}
 
 /// A change of settings: a form whose part `settings` is JSON, or JSON.
 async fn read(headers: &HeaderMap, body: Body) -> Result<(&'static str, Value), Fault> {

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Api;
 use super::bindings::show_all;
@@ -79,17 +79,19 @@ pub(super) async fn deployments(State(api): State<Api>, target: Target) -> Reply
 }
 
 /// Makes a version the one that serves.
-pub(super) async fn deploy(State(api): State<Api>, target: Target, body: Body) -> Reply {
+pub(super) async fn deploy(State(api): State<Api>, target: Target, headers: HeaderMap, body: Body) -> Reply {
     #[derive(Deserialize)]
     struct Wanted {
         versions: Vec<Share>,
+        #[serde(default)]
+        annotations: Map<String, Value>,
     }
     #[derive(Deserialize)]
     struct Share {
         version_id: String,
         percentage: f64,
     }
-    let Wanted { versions } = body::json(body).await?;
+    let Wanted { versions, annotations } = body::json(body).await?;
     let mut shares = versions.into_iter().filter(|share| share.percentage != 0.0);
     let version = match (shares.next(), shares.next()) {
         // The number is as it came, and no other is meant.
@@ -102,19 +104,25 @@ pub(super) async fn deploy(State(api): State<Api>, target: Target, body: Body) -
         }
     };
     let _turn = api.turns.take(&target.key).await;
-    let (deployment, change) = blocking(&api.store, move |store| store.deploy_version(&target.key, &version)).await?;
+    let settings = Map::from_iter([
+        ("annotations".to_owned(), annotations.into()),
+        (DEPLOYED_FROM.to_owned(), client(&headers).into()),
+    ]);
+    let (deployment, change) =
+        blocking(&api.store, move |store| store.deploy_version(&target.key, &version, &settings)).await?;
     api.apply(&[change]).await;
     ok(show_deployment(&deployment))
 }
 
 fn show_deployment(deployment: &crate::store::Deployment) -> Value {
+    let setting = |key: &str| deployment.settings.get(key).cloned();
     json!({
         "id": deployment.id,
-        "source": "api",
+        "source": setting(DEPLOYED_FROM).unwrap_or_else(|| json!("api")),
         "strategy": "percentage",
         "author_email": super::user::EMAIL,
         "created_on": deployment.created_on,
-        "annotations": {},
+        "annotations": setting("annotations").unwrap_or_else(|| json!({})),
         "versions": [{ "version_id": deployment.version, "percentage": 100 }],
     })
 }

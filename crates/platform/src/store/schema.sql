@@ -111,6 +111,8 @@ CREATE TABLE deployments (
     uuid TEXT NOT NULL UNIQUE,
     script INTEGER NOT NULL REFERENCES scripts (id) ON DELETE CASCADE,
     version INTEGER NOT NULL REFERENCES versions (id) ON DELETE CASCADE,
+    -- NULL where it came with its version, which has them.
+    settings TEXT,
     created_on TEXT NOT NULL
 ) STRICT;
 CREATE INDEX deployments_by_script ON deployments (script);

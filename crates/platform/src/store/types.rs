@@ -141,6 +141,8 @@ pub struct Deployment {
     pub id: String,
     /// The version's UUID.
     pub version: String,
+    /// What was said of it, such as `annotations`; of one that came with its version, the version's settings.
+    pub settings: Map<String, Value>,
     /// RFC 3339.
     pub created_on: String,
 }

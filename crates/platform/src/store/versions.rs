@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use rusqlite::{OptionalExtension as _, Transaction};
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::blobs::{self, Hash};
@@ -44,7 +45,7 @@ impl Store {
             }
             let change = serve(transaction, key, script, row, uuid)?;
             if key.scope == Scope::Account {
-                insert_deployment(transaction, script, row)?;
+                insert_deployment(transaction, script, row, None)?;
             }
             forget_old(transaction, key.scope, script)?;
             Ok((scripts::by_row(transaction, key.scope, script)?, change))
@@ -96,9 +97,15 @@ impl Store {
         })
     }
 
-    /// Makes a version the one that serves.
-    pub fn deploy_version(&self, key: &ScriptKey, version: &str) -> Result<(Deployment, Change)> {
+    /// Makes a version the one that serves. The settings are the deployment's, kept as they came.
+    pub fn deploy_version(
+        &self,
+        key: &ScriptKey,
+        version: &str,
+        settings: &Map<String, Value>,
+    ) -> Result<(Deployment, Change)> {
         of_account_alone(key)?;
+        let settings = to_json(settings)?;
         self.write(|transaction| {
             let script = script_row(transaction, key)?;
             let row = transaction
@@ -107,7 +114,7 @@ impl Store {
                 .optional()?
                 .ok_or(StoreError::VersionNotFound)?;
             let change = serve(transaction, key, script, row, version.to_owned())?;
-            insert_deployment(transaction, script, row)?;
+            insert_deployment(transaction, script, row, Some(&settings))?;
             forget_old(transaction, key.scope, script)?;
             let deployment = deployments(transaction, script)?.into_iter().next();
             Ok((deployment.ok_or(StoreError::VersionNotFound)?, change))
@@ -281,21 +288,33 @@ fn forget_old(transaction: &Transaction<'_>, scope: Scope, script: i64) -> Resul
     Ok(())
 }
 
-fn insert_deployment(transaction: &Transaction<'_>, script: i64, version: i64) -> Result<()> {
+fn insert_deployment(transaction: &Transaction<'_>, script: i64, version: i64, settings: Option<&str>) -> Result<()> {
     transaction
-        .prepare_cached("INSERT INTO deployments (uuid, script, version, created_on) VALUES (?1, ?2, ?3, ?4)")?
-        .execute((new_uuid(), script, version, now()))?;
+        .prepare_cached(
+            "INSERT INTO deployments (uuid, script, version, settings, created_on) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((new_uuid(), script, version, settings, now()))?;
     Ok(())
 }
 
 fn deployments(transaction: &Transaction<'_>, script: i64) -> Result<Vec<Deployment>> {
     let mut statement = transaction.prepare_cached(
-        "SELECT d.uuid, v.uuid, d.created_on FROM deployments AS d JOIN versions AS v ON v.id = d.version
+        "SELECT d.uuid, v.uuid, ifnull(d.settings, v.settings), d.created_on
+         FROM deployments AS d JOIN versions AS v ON v.id = d.version
          WHERE d.script = ?1 ORDER BY d.id DESC",
     )?;
-    let deployments = statement
-        .query_map([script], |row| Ok(Deployment { id: row.get(0)?, version: row.get(1)?, created_on: row.get(2)? }))?;
-    Ok(deployments.collect::<rusqlite::Result<_>>()?)
+    let mut rows = statement.query([script])?;
+    let mut deployments = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mut columns = Columns::of(row);
+        deployments.push(Deployment {
+            id: columns.next()?,
+            version: columns.next()?,
+            settings: columns.next_json()?,
+            created_on: columns.next()?,
+        });
+    }
+    Ok(deployments)
 }
 
 fn by_row(transaction: &Transaction<'_>, version: i64) -> Result<Version> {

@@ -1,3 +1,4 @@
+use serde_json::{Map, json};
 use tidegate_platform::store::{NewVersion, StoreError};
 
 use crate::support::{
@@ -45,17 +46,20 @@ fn a_version_serves_from_its_deployment_on_and_may_be_rolled_back() {
     assert_eq!(text_of(&store.load_version(&key, &new.id).unwrap().code), "new");
     assert_eq!(store.tags(&key).unwrap(), ["a"]);
 
-    let (deployment, second) = store.deploy_version(&key, &new.id).unwrap();
-    assert_eq!(deployment.version, new.id);
+    let settings = Map::from_iter([("annotations".to_owned(), json!({ "workers/message": "better" }))]);
+    let (deployment, second) = store.deploy_version(&key, &new.id, &settings).unwrap();
+    assert_eq!((&deployment.version, &deployment.settings), (&new.id, &settings));
     assert_eq!(second.version, Some(new.id.clone()));
     assert_eq!(store.served(&key), "new");
     assert_eq!(store.load(&key).unwrap().serial, second.serial);
 
-    let (_, third) = store.deploy_version(&key, &old.version.id).unwrap();
+    let (_, third) = store.deploy_version(&key, &old.version.id, &Map::new()).unwrap();
     assert_eq!(store.served(&key), "tagged");
     assert!(first.serial < second.serial && second.serial < third.serial);
     let history: Vec<_> = store.deployments(&key).unwrap().into_iter().map(|deployment| deployment.version).collect();
     assert_eq!(history, [old.version.id.clone(), new.id, old.version.id]);
+    // One that came with its version has what was said of that.
+    assert_eq!(store.deployments(&key).unwrap()[2].settings, old.version.settings);
 }
 
 #[test]
@@ -64,7 +68,7 @@ fn a_version_of_another_script_is_not_deployed() {
     let (other, _) = store.deploy(&account("other"), &version("other")).unwrap();
     store.deploy_text("worker", "worker");
 
-    let refused = store.deploy_version(&account("worker"), &other.version.id);
+    let refused = store.deploy_version(&account("worker"), &other.version.id, &Map::new());
 
     assert!(matches!(refused, Err(StoreError::VersionNotFound)));
     assert!(matches!(store.load_version(&account("worker"), &other.version.id), Err(StoreError::VersionNotFound)));
@@ -160,7 +164,7 @@ fn user_workers_have_no_versions_and_no_host_of_their_own() {
     let (script, _) = store.deploy(&key, &version("serves")).unwrap();
 
     assert!(matches!(store.add_version(&key, &version("new")), Err(StoreError::AccountWorkersOnly)));
-    assert!(matches!(store.deploy_version(&key, &script.version.id), Err(StoreError::AccountWorkersOnly)));
+    assert!(matches!(store.deploy_version(&key, &script.version.id, &Map::new()), Err(StoreError::AccountWorkersOnly)));
     assert!(matches!(store.set_subdomain(&key, true, true), Err(StoreError::AccountWorkersOnly)));
     assert_eq!(store.deployments(&key).unwrap(), []);
     assert_eq!(store.served(&key), "serves");

@@ -1,8 +1,10 @@
 //! What else `wrangler` does with an account and its Workers.
 
 use anyhow::{Context as _, Result};
+use serde_json::Value;
+use tidegate_e2e::Ran;
 
-use crate::with_each;
+use crate::{Managed, with_each};
 
 const HOST: &str = "site.workers.localhost";
 
@@ -11,24 +13,23 @@ fn site(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn versions_are_listed_and_an_old_one_serves_again_after_a_rollback() -> Result<()> {
+async fn each_deployment_is_one_version_and_an_old_one_serves_again_after_a_rollback() -> Result<()> {
     with_each(async |managed| {
-        let project = managed.deploy("name = \"site\"\n", &site("first")).await?;
-        let first = current_version(managed).await?;
+        let project = managed.worker("name = \"site\"\n", &site("first"))?;
+        let first = deployed(&project.run(&["deploy"]).await?)?;
         project.file("index.js", site("second"))?;
-        project.run(&["deploy", "--message", "the second"]).await?;
-        let second = current_version(managed).await?;
-        assert_ne!(first, second);
+        let second = deployed(&project.run(&["deploy"]).await?)?;
         assert_eq!(managed.get(HOST).await?, "second");
+        assert_eq!(versions(managed).await?, [second.as_str(), &first]);
 
         project.run(&["versions", "list"]).await?.said(&first)?.said(&second)?;
-        project.run(&["versions", "view", &second]).await?.said(&second)?;
-        project.run(&["deployments", "list"]).await?.said(&first)?.said(&second)?;
         project.run(&["deployments", "status"]).await?.said(&second)?.did_not_say(&first)?;
 
-        project.run(&["rollback", &first, "--message", "the second was worse", "--yes"]).await?.said(&first)?;
+        // Nobody says to which: to the one before.
+        project.run(&["rollback", "--message", "the second was worse", "--yes"]).await?.said(&first)?;
         assert_eq!(managed.get(HOST).await?, "first");
-        project.run(&["deployments", "status"]).await?.said(&first)?;
+        assert_eq!(versions(managed).await?, [first.as_str(), &second, &first]);
+        project.run(&["deployments", "list"]).await?.said(&second)?.said("the second was worse")?;
         Ok(())
     })
     .await
@@ -75,6 +76,18 @@ async fn a_worker_without_an_address_of_its_own_has_none() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_worker_with_a_route_is_there_and_its_route_is_named_as_what_is_not() -> Result<()> {
+    with_each(async |managed| {
+        let config = "name = \"site\"\nworkers_dev = true\nroutes = [\"*.apps.example/*\"]\n";
+        let refused = managed.worker(config, &site("here"))?.run_badly(&["deploy"]).await?;
+        refused.said("routes and custom domains cannot be used on this platform yet")?;
+        assert_eq!(managed.platform.api().get("workers/scripts/site/settings").await?.status, 200);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn the_token_is_known_to_be_the_accounts() -> Result<()> {
     with_each(async |managed| {
         let project = managed.project()?;
@@ -86,8 +99,16 @@ async fn the_token_is_known_to_be_the_accounts() -> Result<()> {
     .await
 }
 
-async fn current_version(managed: &crate::Managed) -> Result<String> {
-    let deployments = managed.platform.api().get("workers/scripts/site/deployments").await?.result()?;
-    let id = deployments["deployments"][0]["versions"][0]["version_id"].as_str();
-    Ok(id.with_context(|| format!("no version: {deployments}"))?.to_owned())
+/// The version that `wrangler deploy` says it is.
+fn deployed(ran: &Ran) -> Result<String> {
+    let id = ran.output().lines().find_map(|line| line.trim().strip_prefix("Current Version ID: "));
+    Ok(id.with_context(|| format!("no id of a version: {}", ran.output()))?.to_owned())
+}
+
+/// The versions that were deployed, the newest first.
+async fn versions(managed: &Managed) -> Result<Vec<String>> {
+    let result = managed.platform.api().get("workers/scripts/site/deployments").await?.result()?;
+    let deployments = result["deployments"].as_array().context("no list")?;
+    let id = |deployment: &Value| Ok(deployment["versions"][0]["version_id"].as_str().context("no id")?.to_owned());
+    deployments.iter().map(id).collect()
 }

@@ -4,7 +4,9 @@
 //! API that the API does not have fails the test: that is how a client that moved on is noticed.
 
 mod account;
+mod curl;
 mod dispatch;
+mod examples;
 mod kv;
 mod namespaces;
 mod policy;
@@ -81,14 +83,20 @@ fn configuration(rest: &str) -> String {
 /// Runs a test with each `wrangler`.
 async fn with_each(test: impl AsyncFn(&Managed) -> Result<()>) -> Result<()> {
     for wrangler in Wrangler::all()? {
-        let version = wrangler.version();
-        let upstream = Upstream::start().await?;
-        let platform = LocalPlatform::start(upstream.address()).await?;
-        let managed = Managed { wrangler, platform, upstream };
-        test(&managed).await.with_context(|| format!("with wrangler {version}"))?;
-        let unknown = managed.platform.unknown_routes();
-        ensure!(unknown.is_empty(), "wrangler {version} asked for what there is not: {unknown:#?}");
-        managed.platform.stop().await;
+        with(wrangler, &test).await?;
     }
+    Ok(())
+}
+
+/// Runs a test with one `wrangler`.
+async fn with(wrangler: Wrangler, test: &impl AsyncFn(&Managed) -> Result<()>) -> Result<()> {
+    let version = wrangler.version();
+    let upstream = Upstream::start().await?;
+    let platform = LocalPlatform::start(upstream.address()).await?;
+    let managed = Managed { wrangler, platform, upstream };
+    test(&managed).await.with_context(|| format!("with wrangler {version}"))?;
+    let unknown = managed.platform.unknown_routes();
+    ensure!(unknown.is_empty(), "wrangler {version} asked for what there is not: {unknown:#?}");
+    managed.platform.stop().await;
     Ok(())
 }

@@ -3,9 +3,9 @@
 use std::fs;
 
 use anyhow::{Context as _, Result};
-use tidegate_e2e::OutboundWorker;
+use tidegate_e2e::{OutboundWorker, Project};
 
-use crate::{configuration, with_each};
+use crate::{Managed, configuration, with_each};
 
 const POLICY: &str = r#"
 policy  = 1
@@ -37,25 +37,33 @@ export default {
 };
 "#;
 
+/// The outbound Worker, which is deployed again with each policy.
+pub(crate) struct TidegateOutbound(Project);
+
+impl TidegateOutbound {
+    pub(crate) async fn deploy(managed: &Managed, worker: &OutboundWorker) -> Result<Self> {
+        let project = managed.project()?;
+        let config = "name = \"tidegate-outbound\"\nworkers_dev = false\nno_bundle = true\n\
+                      find_additional_modules = true\n\
+                      rules = [{ type = \"CompiledWasm\", globs = [\"**/*.wasm\"] }]\n";
+        project.file("wrangler.toml", configuration(config))?;
+        let outbound = Self(project);
+        outbound.deploy_again(worker).await?;
+        Ok(outbound)
+    }
+
+    async fn deploy_again(&self, worker: &OutboundWorker) -> Result<()> {
+        for module in ["index.js", "index_bg.wasm"] {
+            self.0.file(module, fs::read(worker.folder().join(module))?)?;
+        }
+        self.0.run(&["deploy"]).await.map(drop)
+    }
+}
+
 #[tokio::test]
 async fn the_outbound_worker_that_wrangler_deploys_judges_by_its_policy() -> Result<()> {
     with_each(async |managed| {
-        let outbound = managed.project()?;
-        let deploy_policy = async |policy: &str| -> Result<()> {
-            let worker = OutboundWorker::with_policy(policy)?;
-            for module in ["index.js", "index_bg.wasm"] {
-                outbound.file(module, fs::read(worker.folder().join(module))?)?;
-            }
-            outbound.run(&["deploy"]).await.map(drop)
-        };
-        outbound.file(
-            "wrangler.toml",
-            configuration(
-                "name = \"tidegate-outbound\"\nworkers_dev = false\nno_bundle = true\nfind_additional_modules = true\n\
-                 rules = [{ type = \"CompiledWasm\", globs = [\"**/*.wasm\"] }]\n",
-            ),
-        )?;
-        deploy_policy(POLICY).await?;
+        let outbound = TidegateOutbound::deploy(managed, &OutboundWorker::with_policy(POLICY)?).await?;
         managed.platform.api().create_namespace("customers").await?;
         managed
             .deploy(
@@ -77,7 +85,8 @@ async fn the_outbound_worker_that_wrangler_deploys_judges_by_its_policy() -> Res
         assert_eq!(managed.upstream.take(), []);
 
         // Another policy is another deployment.
-        deploy_policy(&POLICY.replace("api.billing.example", "elsewhere.example")).await?;
+        let other = POLICY.replace("api.billing.example", "elsewhere.example");
+        outbound.deploy_again(&OutboundWorker::with_policy(&other)?).await?;
         assert_eq!(fetched("https://elsewhere.example/").await?.0, 200);
         assert_eq!(fetched("https://api.billing.example/v1").await?.0, 403);
         Ok(())

@@ -5,13 +5,13 @@ use anyhow::Result;
 use crate::with_each;
 
 /// Shows its secrets.
-const VAULT: &str = r#"
+const VAULT: &str = r"
 export default {
   fetch(request, env) {
     return new Response(`${env.FIRST} ${env.SECOND} ${env.PLAIN}`);
   },
 };
-"#;
+";
 
 const HOST: &str = "vault.workers.localhost";
 
