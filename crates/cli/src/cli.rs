@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{build, check, compile, decide, dev, init, inspect, keys, not_yet, test};
+#[cfg(unix)]
+use crate::commands::dev;
+use crate::commands::{build, check, compile, decide, init, inspect, keys, not_yet, test};
 
 /// Decides what tenant code on Workers for Platforms may reach, and with which credentials.
 #[derive(Debug, Parser)]
@@ -40,7 +42,11 @@ pub(crate) enum Command {
     Decide(decide::Args),
     Test(test::Args),
     Keys(keys::Args),
+    #[cfg(unix)]
     Dev(Box<dev::Args>),
+    /// Run Workers for Platforms on this machine (Linux and macOS)
+    #[cfg(not(unix))]
+    Dev(not_yet::Args),
     /// Show how a decision came about (not yet)
     Explain(not_yet::Args),
     /// Compare what two policies decide (not yet)

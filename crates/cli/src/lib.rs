@@ -20,6 +20,7 @@ pub mod bundle;
 mod cli;
 mod commands;
 mod decision;
+#[cfg(unix)]
 mod dev;
 mod engine;
 mod files;

@@ -1,5 +1,6 @@
 //! Chores of this repository. `cargo xtask` lists them.
 
+mod bench;
 mod coverage;
 mod demo;
 mod differential;
@@ -19,6 +20,9 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
+  bench platform [PART]…
+                  measure what the local platform costs, beside the same chain wired statically in workerd
+                  parts: chain, deployments, listing, density
   coverage        measure which lines of the table and the engine the native tests run: 95 % of them or more
   demo [--keep]   show the whole path on this machine: policy, Worker, two customers, an upstream
                   --keep leaves it running until Ctrl-C
@@ -53,6 +57,7 @@ fn run(arguments: &[&str]) -> Result<()> {
             println!("{USAGE}");
             Ok(())
         }
+        ["bench", "platform", parts @ ..] => bench::platform(parts),
         ["build"] => worker::build_with_policy(&tools::ensure()?),
         ["coverage"] => coverage::run_tests(),
         ["demo"] => demo::run(false),

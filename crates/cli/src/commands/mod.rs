@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod compile;
 pub(crate) mod decide;
+#[cfg(unix)]
 pub(crate) mod dev;
 pub(crate) mod init;
 pub(crate) mod inspect;
@@ -28,7 +29,10 @@ pub(crate) fn run(cli: Cli, terminal: &mut Terminal) -> Result<Outcome, Failure>
         Command::Decide(args) => decide::run(&args, cli.format, terminal),
         Command::Test(args) => test::run(&args, format, terminal),
         Command::Keys(args) => keys::run(&args, format, terminal),
+        #[cfg(unix)]
         Command::Dev(args) => dev::run(*args, format, terminal),
+        #[cfg(not(unix))]
+        Command::Dev(_) => Err(Failure::new("`tidegate dev` needs Unix sockets", "run it on Linux, macOS or WSL")),
         Command::Explain(_) => not_yet::run("explain"),
         Command::Diff(_) => not_yet::run("diff"),
         Command::Reach(_) => not_yet::run("reach"),

@@ -15,9 +15,9 @@
 mod outbound;
 mod report;
 mod secrets;
+mod stop;
 mod watch;
 
-use std::io;
 use std::time::Duration;
 
 use tidegate_platform::runtime::Event;
@@ -36,6 +36,7 @@ use crate::terminal::Terminal;
 
 use outbound::Keeper;
 use report::{Ready, Report};
+use stop::Stop;
 
 /// What a session is started with: arguments that go together.
 #[derive(Debug)]
@@ -93,13 +94,13 @@ pub(crate) fn run(plan: Plan, format: Format, terminal: &mut Terminal) -> Result
         .map_err(|error| Failure::new(format!("cannot start threads: {error}"), "end other programs and try again"))?;
     let outcome = runtime.block_on(async {
         // From here on a signal ends the session in order, however far the start has come.
-        let mut signals =
-            Signals::new().map_err(|error| Failure::new(format!("cannot listen for signals: {error}"), "try again"))?;
+        let mut stop =
+            Stop::listen().map_err(|error| Failure::new(format!("cannot listen for signals: {error}"), "try again"))?;
         let session = tokio::select! {
             session = Session::start(plan, format, terminal) => session?,
-            () = signals.asked_to_stop() => return Ok(Outcome::Fine),
+            () = stop.asked() => return Ok(Outcome::Fine),
         };
-        session.run(&mut signals, format, terminal).await
+        session.run(&mut stop, format, terminal).await
     });
     // A policy that is being compiled is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -148,11 +149,11 @@ impl Session {
     }
 
     /// Tells what happens until a signal comes, and ends the platform.
-    async fn run(self, signals: &mut Signals, format: Format, terminal: &mut Terminal) -> Result<Outcome, Failure> {
+    async fn run(self, stop: &mut Stop, format: Format, terminal: &mut Terminal) -> Result<Outcome, Failure> {
         let Self { platform, mut events, mut unknown_routes, keeper, mut reports } = self;
         let told = loop {
             let report = tokio::select! {
-                () = signals.asked_to_stop() => break Ok(()),
+                () = stop.asked() => break Ok(()),
                 Some(report) = reports.recv() => report,
                 event = events.recv() => match event {
                     Ok(event) => Report::Happened(event),
@@ -171,7 +172,7 @@ impl Session {
         tokio::select! {
             () = platform.stop() => {}
             // Who asks twice does not want to wait.
-            () = signals.asked_to_stop() => {}
+            () = stop.asked() => {}
         }
         told.map(|()| Outcome::Fine)
     }
@@ -201,42 +202,4 @@ fn not_started(error: &PlatformError) -> Failure {
     let help = matches!(error, PlatformError::Io { .. })
         .then(|| "choose a folder that can be written: with `--data`, or with TMPDIR for a temporary one".to_owned());
     Failure { outcome: Outcome::CouldNotWork, message: error.to_string(), help }
-}
-
-/// What asks a program to end: Ctrl-C, a supervisor, a terminal that goes away.
-struct Signals {
-    #[cfg(unix)]
-    signals: [tokio::signal::unix::Signal; 3],
-}
-
-impl Signals {
-    #[cfg(unix)]
-    fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let [interrupt, terminate, hangup] = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        Ok(Self { signals: [signal(interrupt)?, signal(terminate)?, signal(hangup)?] })
-    }
-
-    #[cfg(unix)]
-    async fn asked_to_stop(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.signals;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    #[expect(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
-    fn new() -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    #[cfg(not(unix))]
-    async fn asked_to_stop(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }

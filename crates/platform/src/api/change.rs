@@ -1,8 +1,16 @@
 //! How a script comes to have another version: a whole upload, or a change derived from the version that serves.
 //!
 //! What is derived from a version must find that version still serving when it is written; else another request came
-//! between, and the change is made again on top of that one. Two clients that set two secrets at once both succeed, and
-//! both secrets are there.
+//! between, and the change is made again on top of that one. An upload that keeps secrets is derived, too: from what it
+//! keeps. So two clients that set two secrets at once, or one that sets a secret while another uploads, both succeed, and
+//! nothing of either is lost.
+//!
+//! Changes of one script wait for each other ([`Turns`]): without that, each would start its code for nothing whenever
+//! another was faster. What still comes between (a namespace that is deleted, a version that is deployed) is met by trying
+//! again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::Api;
 use super::bindings::{Before, Declared, resolve};
@@ -21,6 +29,24 @@ const KEPT: [&str; 1] = ["secret_text"];
 /// The setting that remembers which client deployed: `wrangler` asks before it overwrites what others did.
 pub(super) const DEPLOYED_FROM: &str = "last_deployed_from";
 
+/// Whose turn it is to change a script.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Turns(Arc<Mutex<HashMap<ScriptKey, Weak<tokio::sync::Mutex<()>>>>>);
+
+impl Turns {
+    /// Waits for all that came before with this script. The turn ends when what is returned is dropped.
+    pub(super) async fn take(&self, key: &ScriptKey) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.retain(|_, turn| turn.strong_count() > 0);
+            let turn = turns.get(key).and_then(Weak::upgrade).unwrap_or_default();
+            turns.insert(key.clone(), Arc::downgrade(&turn));
+            turn
+        };
+        turn.lock_owned().await
+    }
+}
+
 /// Whether changed code is started before it serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Check {
@@ -38,6 +64,7 @@ pub(super) async fn derive(
     tags: Option<Vec<String>>,
     edit: impl Fn(&crate::store::Store, &mut Code) -> Result<(), Fault> + Clone + Send + 'static,
 ) -> Result<Script, Fault> {
+    let _turn = api.turns.take(key).await;
     for _ in 0..TRIES {
         let (edit, loaded_key) = (edit.clone(), key.clone());
         let Loaded { version, code, .. } = blocking(&api.store, move |store| {
@@ -81,8 +108,8 @@ async fn carry_over(
 /// An upload that was read and judged, as far as that goes without the store.
 #[derive(Clone)]
 pub(super) struct Prepared {
-    metadata: std::sync::Arc<Metadata>,
-    parts: std::sync::Arc<[Part]>,
+    metadata: Arc<Metadata>,
+    parts: Arc<[Part]>,
     entry: Entry,
     modules: Vec<Module>,
     strict: bool,
@@ -161,7 +188,9 @@ impl Prepared {
                 compatibility_flags: metadata.compatibility_flags.clone().unwrap_or_default(),
                 settings,
             };
-            let derived_from = before.filter(|_| resolution.inherited).map(|loaded| loaded.version);
+            // Even when nothing was there to be kept: by the time of writing there may be.
+            let keeps = resolution.inherited || !keep.is_empty();
+            let derived_from = before.filter(|_| keeps).map(|loaded| loaded.version);
             Ok(Made { code, derived_from })
         })
         .await
@@ -169,11 +198,13 @@ impl Prepared {
 
     /// Makes it the version that serves.
     pub(super) async fn deploy(&self, api: &Api, key: &ScriptKey) -> Result<Script, Fault> {
+        let _turn = api.turns.take(key).await;
         for _ in 0..TRIES {
             let Made { code, derived_from } = self.make(api, key).await?;
             let deployed = deploy(&api.store, api.runtime()?, key.clone(), code, self.tags(), derived_from).await;
             match deployed {
-                Err(DeployError::Store(StoreError::Conflict)) => {}
+                // Deleted since: then there is nothing to keep.
+                Err(DeployError::Store(StoreError::Conflict | StoreError::ScriptNotFound)) => {}
                 other => return Ok(other?),
             }
         }

@@ -69,6 +69,7 @@ pub struct Api {
     runtime: Option<Runtime>,
     account: String,
     auth: bool,
+    turns: change::Turns,
     pub(crate) unknown_routes: broadcast::Sender<String>,
 }
 
@@ -77,7 +78,14 @@ impl Api {
     /// whether a token is asked for; without one, listen on loopback alone.
     pub fn new(store: Store, runtime: impl Into<Option<Runtime>>, account: impl Into<String>, auth: bool) -> Self {
         let (unknown_routes, _) = broadcast::channel(64);
-        Self { store, runtime: runtime.into(), account: account.into(), auth, unknown_routes }
+        Self {
+            store,
+            runtime: runtime.into(),
+            account: account.into(),
+            auth,
+            turns: change::Turns::default(),
+            unknown_routes,
+        }
     }
 
     /// The requests that meet no route from now on, one line each: `GET /client/v4/…`. Clients move, and this shows where

@@ -52,6 +52,7 @@ pub(super) async fn delete(State(api): State<Api>, target: Target) -> Reply {
 
 /// Deletes a script, and tells the runtime.
 pub(super) async fn remove(api: &Api, key: ScriptKey) -> Result<(), Fault> {
+    let _turn = api.turns.take(&key).await;
     let change = blocking(&api.store, move |store| store.delete_script(&key)).await?;
     api.apply(&[change]).await;
     Ok(())

@@ -101,6 +101,7 @@ pub(super) async fn deploy(State(api): State<Api>, target: Target, body: Body) -
             ));
         }
     };
+    let _turn = api.turns.take(&target.key).await;
     let (deployment, change) = blocking(&api.store, move |store| store.deploy_version(&target.key, &version)).await?;
     api.apply(&[change]).await;
     ok(show_deployment(&deployment))

@@ -1,6 +1,7 @@
 //! workerd's config: fixed text. Which Workers there are is not in it; they are loaded at run time.
 
 use std::fmt::Write;
+use std::fs;
 use std::path::Path;
 
 use super::Egress;
@@ -14,15 +15,26 @@ pub const SCHEME_HEADER: &str = "x-tidegate-scheme";
 /// In this header it is told what `cf` the request had.
 pub const CF_HEADER: &str = "x-tidegate-cf";
 
-/// What the config embeds, by name.
-pub(super) const FILES: [(&str, &str); 6] = [
+/// Modules of the platform's own Workers.
+const OWN: [(&str, &str); 3] = [
     ("host.js", include_str!("js/host.js")),
     ("isolates.js", include_str!("js/isolates.js")),
     ("code.js", include_str!("js/code.js")),
-    ("bindings.js.txt", include_str!("js/bindings.js.txt")),
-    ("control.js.txt", include_str!("js/control.js.txt")),
-    ("parameters.js.txt", include_str!("js/parameters.js.txt")),
 ];
+
+/// Modules that they put into the Workers that they load: texts, to them.
+const WITHIN: [(&str, &str); 4] = [
+    ("within/bindings.js", include_str!("js/within/bindings.js")),
+    ("within/control.js", include_str!("js/within/control.js")),
+    ("within/listeners.js", include_str!("js/within/listeners.js")),
+    ("within/parameters.js", include_str!("js/within/parameters.js")),
+];
+
+/// Writes what the configs embed into the folder in which they will lie.
+pub(super) fn write_modules(folder: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(folder.join("within"))?;
+    OWN.iter().chain(&WITHIN).try_for_each(|(name, text)| fs::write(folder.join(name), text))
+}
 
 /// The name of the socket on which requests come in.
 pub(super) const FRONT: &str = "front";
@@ -134,11 +146,9 @@ const check :Workerd.Worker = (
 }
 
 fn modules() -> String {
-    let module = |(name, _): &(&str, &str)| {
-        let kind = if name.ends_with(".js") { "esModule" } else { "text" };
-        format!("(name = \"{name}\", {kind} = embed \"{name}\")")
-    };
-    FILES.iter().map(module).collect::<Vec<_>>().join(", ")
+    let own = OWN.iter().map(|(name, _)| format!("(name = \"{name}\", esModule = embed \"{name}\")"));
+    let within = WITHIN.iter().map(|(name, _)| format!("(name = \"{name}\", text = embed \"{name}\")"));
+    own.chain(within).collect::<Vec<_>>().join(", ")
 }
 
 /// A unix socket as workerd names it.

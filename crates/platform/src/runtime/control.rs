@@ -244,7 +244,7 @@ struct Listing {
 
 /// As `list()` of a KV namespace answers.
 #[derive(Serialize)]
-struct Keys {
+struct Listed {
     keys: Vec<Key>,
     list_complete: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -265,12 +265,12 @@ async fn kv_keys(State(control): State<Control>, Path(id): Path<String>, Query(a
     let list = move |store: &Store| store.kv_keys(&id, &asked.prefix, limit, asked.cursor.as_deref(), now());
     let page = blocking(&control.store, list).await?;
     let key = |KvKey { name, metadata, expiration }| Key { name, expiration, metadata };
-    let keys = Keys {
+    let listed = Listed {
         keys: page.items.into_iter().map(key).collect(),
         list_complete: page.cursor.is_none(),
         cursor: page.cursor,
     };
-    Ok(axum::Json(keys).into_response())
+    Ok(axum::Json(listed).into_response())
 }
 
 /// Seconds since 1970.

@@ -17,7 +17,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixSocket};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -184,7 +184,10 @@ impl Inner {
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").field("address", &self.inner.address).field("pid", &self.pid()).finish()
+        f.debug_struct("Runtime")
+            .field("address", &self.inner.address)
+            .field("pid", &self.pid())
+            .finish_non_exhaustive()
     }
 }
 
@@ -197,14 +200,12 @@ impl Runtime {
             let context = format!("{context} {}", folder.display());
             move |source| RuntimeError::Io { context, source }
         };
-        let listen = |source| RuntimeError::Listen { address: options.address, source };
-        let listener = TcpListener::bind(options.address).map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
-        listener.set_nonblocking(true).map_err(listen)?;
+        let taken = |source| RuntimeError::Listen { address: options.address, source };
+        let listener = TcpListener::bind(options.address).map_err(taken)?;
+        let address = listener.local_addr().map_err(taken)?;
+        listener.set_nonblocking(true).map_err(taken)?;
 
-        for (name, text) in config::FILES {
-            std::fs::write(folder.join(name), text).map_err(io("cannot write to"))?;
-        }
+        config::write_modules(&folder).map_err(io("cannot write to"))?;
         let mark = Uuid::new_v4().simple().to_string();
         let control_socket = folder.join("control.sock");
         let write = |name: &str, text: String| {
@@ -218,13 +219,13 @@ impl Runtime {
         let control =
             Control { store: store.clone(), dispatcher: options.dispatcher.clone(), candidates: candidates.clone() };
         let _ = std::fs::remove_file(&control_socket);
-        let control_listener = UnixListener::bind(&control_socket).map_err(io("cannot open a socket in"))?;
+        let control_listener = listen(&control_socket).map_err(io("cannot open a socket in"))?;
         let control = tokio::spawn(async move {
             let _ = axum::serve(control_listener, control.router()).await;
         });
 
         let (lines, said) = mpsc::unbounded_channel();
-        let (changes, changed) = mpsc::unbounded_channel();
+        let (changes, inbox) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
         let checker = Arc::new(Checker {
             workerd: options.workerd.clone(),
@@ -246,7 +247,7 @@ impl Runtime {
         });
         let mut supervisor = Supervisor {
             inner: Arc::clone(&inner),
-            inbox: Inbox { changes: changed, lines: said, stop: stopped },
+            inbox: Inbox { changes: inbox, lines: said, stop: stopped },
             started: 0,
             untold: Vec::new(),
             begun: VecDeque::new(),
@@ -303,6 +304,13 @@ impl Runtime {
             let _ = supervisor.await;
         }
     }
+}
+
+/// A unix socket refuses who comes while its queue is full; a thousand Workers may be asked for at once.
+fn listen(path: &Path) -> std::io::Result<UnixListener> {
+    let socket = UnixSocket::new_stream()?;
+    socket.bind(path)?;
+    socket.listen(4096)
 }
 
 /// The workerd that npm installed in `folder` or one above it: the binary itself, not the script that starts it.

@@ -8,6 +8,9 @@ use crate::support::{ACCOUNT, TOKEN, TestApi, read_answer};
 
 const NAMESPACES: &str = "/accounts/023e105f4ecef8ad9ca31a8372d0c353/workers/dispatch/namespaces";
 
+/// What is shown, in which headers, and the status and code of the answer.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], (u16, u64));
+
 #[tokio::test]
 async fn every_request_shows_a_token_that_was_let_in() {
     let api = TestApi::new().await;
@@ -17,7 +20,7 @@ async fn every_request_shows_a_token_that_was_let_in() {
     {
         assert_eq!(api.send("GET", NAMESPACES, headers, b"").await.result(), json!([]));
     }
-    let cases: &[(&str, &[(&str, &str)], (u16, u64))] = &[
+    let cases: &[Case<'_>] = &[
         ("nothing", &[], (400, 9106)),
         ("a key without an address", &[("X-Auth-Key", TOKEN)], (400, 9106)),
         ("another token", &[("Authorization", "Bearer other")], (401, 10000)),

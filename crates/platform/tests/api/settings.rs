@@ -94,16 +94,16 @@ async fn changes_that_cannot_be_are_refused_before_anything_is_started() {
     let key = api.deploy(Some("n"), "s", &[]);
     let version = api.store.script(&key).unwrap().version.id;
     let path = format!("{SCRIPT}/settings");
-    let patch = async |settings: Value| {
+    let change = async |settings: Value| {
         let text = settings.to_string();
         api.form("PATCH", &path, &[("settings", None, Some("application/json"), text.as_bytes())]).await
     };
-    assert_eq!(patch(json!({ "bindings": [{ "type": "secret_text", "name": "GONE" }] })).await.code(), (400, 10057));
-    assert_eq!(patch(json!({ "bindings": [{ "type": "inherit", "name": "GONE" }] })).await.code(), (400, 10057));
-    assert_eq!(patch(json!({ "bindings": [{ "type": "d1", "name": "DB", "id": "x" }] })).await.code(), (400, 10021));
-    assert_eq!(patch(json!({ "migrations": { "new_tag": "v1" } })).await.code(), (400, 10021));
-    assert_eq!(patch(json!({ "tags": ["a,b"] })).await.code(), (400, 100_134));
-    assert_eq!(patch(json!([])).await.code(), (400, 10021));
+    assert_eq!(change(json!({ "bindings": [{ "type": "secret_text", "name": "GONE" }] })).await.code(), (400, 10057));
+    assert_eq!(change(json!({ "bindings": [{ "type": "inherit", "name": "GONE" }] })).await.code(), (400, 10057));
+    assert_eq!(change(json!({ "bindings": [{ "type": "d1", "name": "DB", "id": "x" }] })).await.code(), (400, 10021));
+    assert_eq!(change(json!({ "migrations": { "new_tag": "v1" } })).await.code(), (400, 10021));
+    assert_eq!(change(json!({ "tags": ["a,b"] })).await.code(), (400, 100_134));
+    assert_eq!(change(json!([])).await.code(), (400, 10021));
     assert_eq!(api.form("PATCH", &path, &[("other", None, None, b"{}")]).await.code(), (400, 10001));
     assert_eq!(api.call("PATCH", &path, b"{}").await.code(), (415, 10001), "a Content-Type is required");
     assert_eq!(api.form("PATCH", &path, &[("settings", None, None, b"{")]).await.code(), (400, 10001));

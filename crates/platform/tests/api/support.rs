@@ -108,7 +108,7 @@ impl TestApi {
             body.len()
         );
         for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
+            request.extend([name, ": ", value, "\r\n"]);
         }
         request.push_str("\r\n");
         self.raw(&[request.as_bytes(), body].concat()).await

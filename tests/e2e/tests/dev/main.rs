@@ -186,3 +186,22 @@ async fn what_is_in_the_way_of_a_start_is_named() -> Result<()> {
     refused(&["--port", "0", "--api-port", "0", "--data", &data]).await.says("another process uses", "`--data`");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_stops_reading_keeps_nobody_from_ending_it() -> Result<()> {
+    let (folder, upstream) = (tempfile::tempdir()?, upstream().await?);
+    let policy = folder.path().join("policy.toml");
+    fs::write(&policy, POLICY)?;
+    let (policy, address) = (policy.display().to_string(), upstream.address().to_string());
+    let session = Session::start(&["--policy", &policy, "--upstream", &address]).await?;
+    furnish(&session.api_with_new_token()?).await?;
+    // From here on nobody reads. Far more decisions than a pipe holds, each of some 300 bytes:
+    for _ in 0..600 {
+        session.get("acme.apps.example", "/").await?;
+    }
+    let pid = session.ready["workerd"]["pid"].as_i64().expect("a process id");
+    session.signal(Signal::TERM)?;
+    assert_eq!(session.ended().await?.code(), Some(3), "it was cut short");
+    assert!(!fs::exists(format!("/proc/{pid}/exe"))?, "workerd is gone, too");
+    Ok(())
+}

@@ -130,6 +130,52 @@ async fn a_workerd_that_is_missing_or_too_old_is_said_with_the_way_out() -> Resu
     Ok(())
 }
 
+#[tokio::test]
+async fn a_full_disk_refuses_an_upload_and_what_served_goes_on_serving() -> Result<()> {
+    let running = Running::start().await?;
+    running.user("acme", &saying("before")).await?;
+    running.platform.platform().store().limit_size(Some(0))?;
+    let large = format!("{}// {}", saying("after"), "x".repeat(2_000_000));
+    let metadata = json!({ "main_module": "index.js", "compatibility_date": "2026-01-01" });
+    let parts = [Part::module("index.js", &large)];
+    let answer = running.platform.api().upload(&user("acme"), &metadata, &parts).await?;
+    assert!(answer.status >= 500, "{}", answer.status);
+    assert_eq!(answer.code()?, 10002);
+    assert!(answer.message()?.contains("full"), "{}", answer.message()?);
+    assert_eq!(running.text("acme", "/").await?, "before");
+    running.platform.platform().store().limit_size(None)?;
+    running.upload(&user("acme"), &json!({}), &parts).await?;
+    assert_eq!(running.text("acme", "/").await?, "after");
+    Ok(())
+}
+
+#[tokio::test]
+async fn whatever_order_uploads_and_deletions_come_in_what_serves_is_what_the_store_says() -> Result<()> {
+    let running = Running::start().await?;
+    let (path, api) = (user("contested"), running.platform.api());
+    for round in 0..5 {
+        let upload = async |version: usize| running.user("contested", &saying(&format!("{round}.{version}"))).await;
+        let delete = async || {
+            let answer = api.delete(&path).await?;
+            ensure!(answer.status == 200 || answer.status == 404, "{}", answer.status);
+            anyhow::Ok(())
+        };
+        let uploads = futures_util::future::try_join_all((0..6).map(upload));
+        let deletions = futures_util::future::try_join_all((0..3).map(|_| delete()));
+        tokio::try_join!(uploads, deletions)?;
+        let kept = api.get(&format!("{path}/content")).await?;
+        let (status, served) = running.get("contested", "/").await?;
+        if kept.status == 404 {
+            assert_eq!((status, served.as_str()), (500, "Error: Worker not found."));
+        } else {
+            assert_eq!(status, 200);
+            let code = String::from_utf8(kept.body)?;
+            assert!(code.contains(&format!("{served:?}")), "{served} is served, and kept is {code}");
+        }
+    }
+    Ok(())
+}
+
 fn kill(pid: u32) -> Result<()> {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid)?).context("no process")?;
     Ok(rustix::process::kill_process(pid, rustix::process::Signal::KILL)?)

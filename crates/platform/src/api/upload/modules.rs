@@ -83,20 +83,28 @@ pub(in super::super) fn modules(parts: Vec<Part>, entry: &Entry) -> Result<Vec<M
             return Err(Fault::Invalid(format!("the upload has two modules with the name `{}`", shown(&name))));
         }
         let kind = kind(&part, entry)?;
-        if name == entry.name()
-            && let Entry::BodyPart(_) = entry
-            && kind != ModuleKind::CommonJs
-        {
-            return Err(Fault::Invalid(format!(
-                "`body_part` names `{}`, which is no classic script: upload it as `application/javascript`, or name it as \
-                 `main_module`",
-                shown(&name)
-            )));
+        if name == entry.name() {
+            check_start(entry, kind)?;
         }
         let content_type = part.content_type.unwrap_or_else(|| content_type(kind).to_owned());
         modules.push(Module { name, kind, content_type, content: part.content });
     }
     Ok(modules)
+}
+
+/// A Worker starts with an ES module, or with a classic script, as its metadata says.
+fn check_start(entry: &Entry, kind: ModuleKind) -> Result<(), Fault> {
+    let (key, wanted) = match entry {
+        Entry::MainModule(_) if kind != ModuleKind::EsModule => ("main_module", ModuleKind::EsModule),
+        Entry::BodyPart(_) if kind != ModuleKind::CommonJs => ("body_part", ModuleKind::CommonJs),
+        _ => return Ok(()),
+    };
+    Err(Fault::Invalid(format!(
+        "`{key}` names `{}`, which was uploaded as `{}` and must be `{}`",
+        shown(entry.name()),
+        content_type(kind),
+        content_type(wanted)
+    )))
 }
 
 /// The `Content-Type` of a module that came without one.
@@ -283,10 +291,19 @@ mod tests {
     }
 
     #[test]
-    fn a_body_part_must_be_a_classic_script() {
-        let entry = Entry::BodyPart("s".to_owned());
-        assert!(modules(vec![part("s", None, Some("application/javascript"))], &entry).is_ok());
-        assert!(modules(vec![part("s", None, None)], &entry).is_ok());
-        assert!(modules(vec![part("s", None, Some("application/javascript+module"))], &entry).is_err());
+    fn a_worker_starts_with_what_its_metadata_says() {
+        let cases = [
+            (Entry::MainModule("s".to_owned()), "application/javascript+module", true),
+            (Entry::MainModule("s".to_owned()), "application/javascript", false),
+            (Entry::MainModule("s".to_owned()), "application/octet-stream", false),
+            (Entry::BodyPart("s".to_owned()), "application/javascript", true),
+            (Entry::BodyPart("s".to_owned()), "application/javascript+module", false),
+            (Entry::BodyPart("s".to_owned()), "text/plain", false),
+        ];
+        for (entry, content_type, starts) in cases {
+            let made = modules(vec![part("s", None, Some(content_type))], &entry);
+            assert_eq!(made.is_ok(), starts, "{entry:?} as {content_type}: {made:?}");
+            assert!(modules(vec![part("s", None, None)], &entry).is_ok(), "{entry:?} without a type");
+        }
     }
 }

@@ -4,9 +4,10 @@
 // runtime can pass stubs alone (KV namespaces, dispatch namespaces) and, for scripts in service-worker syntax, makes
 // bindings global. Our modules lie at the root, since specifiers resolve relative to the importer.
 
-import BINDINGS from "./bindings.js.txt";
-import CONTROL from "./control.js.txt";
-import PARAMETERS from "./parameters.js.txt";
+import BINDINGS from "./within/bindings.js";
+import CONTROL from "./within/control.js";
+import LISTENERS from "./within/listeners.js";
+import PARAMETERS from "./within/parameters.js";
 
 /** No module of an upload may begin with this. */
 const OURS = "__tidegate";
@@ -112,13 +113,3 @@ export function codeOf(bundle, place) {
     ...(place.tails && { tails: place.tails }),
   };
 }
-
-// What a script in service-worker syntax listens to.
-const LISTENERS = `
-export const listeners = new Set();
-const add = globalThis.addEventListener;
-globalThis.addEventListener = function (type, ...rest) {
-  listeners.add(type);
-  return add.call(this, type, ...rest);
-};
-`;

@@ -12,7 +12,7 @@ import { WorkerEntrypoint, tracing } from "cloudflare:workers";
 import { codeOf } from "./code.js";
 import { Isolates, fetchWorker } from "./isolates.js";
 
-/** Where `bindings.js.txt` puts what `get()` was called with. */
+/** Where `within/bindings.js` puts what `get()` was called with. */
 const TARGET = "x-tidegate-target";
 
 /** The subrequests of an invocation for which nobody said less. */

@@ -20,7 +20,7 @@ export class DynamicDispatcher {
         if (property === "then" || typeof property === "symbol") return undefined;
         if (property === "fetch") {
           return (input, init) => {
-            const request = new Request(input, init);
+            const request = input instanceof Request && init === undefined ? input : new Request(input, init);
             const headers = new Headers(request.headers);
             headers.set(TARGET, ascii(JSON.stringify(target)));
             return stub.fetch(new Request(request, { headers }));
