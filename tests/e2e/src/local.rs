@@ -10,9 +10,10 @@ use axum::body::Body;
 use http_body_util::BodyExt as _;
 use hyper::Request;
 use hyper::body::Incoming;
+use serde_json::json;
 use tidegate_platform::runtime::{Egress, Event, installed_workerd};
 use tidegate_platform::{Auth, Options, Platform};
-use tokio::sync::broadcast;
+use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::task::JoinHandle;
 
 use crate::api::{ACCOUNT, ApiClient};
@@ -90,6 +91,12 @@ impl LocalPlatform {
         self.platform.runtime().pid().context("workerd is not running")
     }
 
+    /// Has an account Worker answer at its own host, `NAME.workers.localhost`.
+    pub async fn give_host(&self, name: &str) -> Result<()> {
+        let path = format!("workers/scripts/{name}/subdomain");
+        self.api.json("POST", &path, &json!({ "enabled": true })).await?.result().map(drop)
+    }
+
     /// A GET of `path` from `host`: status and body.
     pub async fn get(&self, host: &str, path: &str) -> Result<(u16, String)> {
         let answer = self.send(Request::builder().uri(path).header("host", host).body(Body::empty())?).await?;
@@ -146,8 +153,13 @@ fn kept<T: Clone + Send + 'static>(mut source: broadcast::Receiver<T>) -> (Arc<M
     let kept = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&kept);
     let listening = tokio::spawn(async move {
-        while let Ok(sent) = source.recv().await {
-            keep.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
+        loop {
+            match source.recv().await {
+                Ok(sent) => keep.lock().unwrap_or_else(PoisonError::into_inner).push(sent),
+                // Whoever waits for one of them will say so too.
+                Err(RecvError::Lagged(lost)) => eprintln!("{lost} events were lost: too many came at once"),
+                Err(RecvError::Closed) => return,
+            }
         }
     });
     (kept, listening)

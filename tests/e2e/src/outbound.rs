@@ -7,7 +7,31 @@ use anyhow::{Context, Result, anyhow, bail};
 use tempfile::TempDir;
 use tidegate_cli::bundle::Bundle;
 
+use crate::api::Part;
 use crate::paths::repository;
+
+/// What `wrangler.toml` says about the runtime: what the Worker is deployed with, it is tested with.
+pub(crate) struct Compatibility {
+    /// `YYYY-MM-DD`.
+    pub(crate) date: String,
+    /// Flags of the runtime.
+    pub(crate) flags: Vec<String>,
+}
+
+impl Compatibility {
+    /// Reads the file.
+    pub(crate) fn of_wrangler() -> Result<Self> {
+        #[derive(serde::Deserialize)]
+        struct Wrangler {
+            compatibility_date: String,
+            #[serde(default)]
+            compatibility_flags: Vec<String>,
+        }
+        let text = fs::read_to_string(repository().join("wrangler.toml")).context("cannot read wrangler.toml")?;
+        let wrangler: Wrangler = toml::from_str(&text).context("cannot read wrangler.toml")?;
+        Ok(Self { date: wrangler.compatibility_date, flags: wrangler.compatibility_flags })
+    }
+}
 
 /// A folder with `index.js` and `index_bg.wasm`, ready to run.
 pub struct OutboundWorker {
@@ -52,6 +76,13 @@ impl OutboundWorker {
                 .with_context(|| format!("cannot copy {module}"))?;
         }
         Ok(Self { folder })
+    }
+
+    /// The modules, as they are uploaded.
+    pub(crate) fn parts(&self) -> Result<Vec<Part>> {
+        let read = |name: &str| fs::read(self.folder().join(name)).with_context(|| format!("cannot read {name}"));
+        let glue = Part::new("index.js", "application/javascript+module", read("index.js")?);
+        Ok(vec![glue, Part::wasm("index_bg.wasm", &read("index_bg.wasm")?)])
     }
 
     /// Where the modules lie.

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use tidegate_platform::runtime::{CF_HEADER, SCHEME_HEADER};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::upstream::{CF_HEADER, Captured, SCHEME_HEADER};
+use crate::upstream::Captured;
 
 /// What is done on a connection, in turn, after a request's head has arrived.
 #[derive(Clone)]

@@ -13,18 +13,9 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Request, Response, header};
 use http_body_util::BodyExt;
-use tidegate_platform::runtime;
+use tidegate_platform::runtime::{CF_HEADER, SCHEME_HEADER};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-
-/// The header in which workerd says the scheme that the Worker fetched.
-pub(crate) const SCHEME_HEADER: &str = "x-harness-proto";
-
-/// The header in which workerd says what `cf` the request had.
-pub(crate) const CF_HEADER: &str = "x-harness-cf";
-
-/// What was put there on the way: by workerd as the harness runs it, or as the platform does.
-const OF_THE_RUNTIME: [&str; 4] = [SCHEME_HEADER, CF_HEADER, runtime::SCHEME_HEADER, runtime::CF_HEADER];
 
 /// As much of a body as is kept.
 const KEPT_BODY: usize = 64 * 1024;
@@ -42,7 +33,7 @@ pub struct Captured {
     pub path: String,
     /// The `cf` that the outbound Worker sent it with, as JSON.
     pub cf: Option<String>,
-    /// All headers but the harness's own, in order, names in lower case.
+    /// All headers but the two in which the runtime says scheme and `cf`, in order, names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body's beginning.
     pub body: Vec<u8>,
@@ -226,14 +217,14 @@ fn head(parts: &Parts) -> Captured {
     let one = |name: &str| parts.headers.get(name).map(text);
     Captured {
         method: parts.method.to_string(),
-        scheme: one(SCHEME_HEADER).or_else(|| one(runtime::SCHEME_HEADER)).unwrap_or_default(),
+        scheme: one(SCHEME_HEADER).unwrap_or_default(),
         host: one("host").unwrap_or_default(),
         path: parts.uri.to_string(),
-        cf: one(CF_HEADER).or_else(|| one(runtime::CF_HEADER)),
+        cf: one(CF_HEADER),
         headers: parts
             .headers
             .iter()
-            .filter(|(name, _)| !OF_THE_RUNTIME.contains(&name.as_str()))
+            .filter(|(name, _)| ![SCHEME_HEADER, CF_HEADER].contains(&name.as_str()))
             .map(|(name, value)| (name.to_string(), text(value)))
             .collect(),
         body: Vec::new(),

@@ -29,7 +29,7 @@ struct Runtime {
 
 #[tokio::test]
 async fn where_our_canonicaliser_accepts_a_url_workerd_reads_the_same() -> Result<()> {
-    let runtime = Script::start("urls.js")?;
+    let runtime = Script::start(include_str!("../workers/urls.js")).await?;
     let mut urls: BTreeSet<String> = url_cases::all().into_iter().map(|case| case.url).collect();
     urls.extend(kept_by_the_fuzzer()?);
     let (parts, mut rng) = (Parts::read()?, Rng::with_seed(3));

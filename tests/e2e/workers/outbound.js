@@ -1,7 +1,5 @@
-// Stands where Workers for Platforms stands: puts the outbound parameters of each request into the `env` of the
-// outbound Worker, whose modules lie beside this one, unchanged. One isolate serves all customers.
-//
-// The parameters of a request arrive as the props of the customer's `globalOutbound`.
+// Stands before the outbound Worker, whose modules lie beside this one, unchanged: says on each answer which isolate it
+// comes from.
 
 import { WorkerEntrypoint } from "cloudflare:workers";
 import Outbound from "./index.js";
@@ -12,8 +10,7 @@ let isolate;
 export default class extends WorkerEntrypoint {
   async fetch(request) {
     isolate ??= crypto.randomUUID();
-    const outbound = new Outbound(this.ctx, { ...this.env, ...this.ctx.props });
-    const answer = await outbound.fetch(request);
+    const answer = await new Outbound(this.ctx, this.env).fetch(request);
     if (answer.webSocket) return answer;
     const stamped = new Response(answer.body, answer);
     stamped.headers.set("x-harness-isolate", isolate);

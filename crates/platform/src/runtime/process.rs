@@ -37,6 +37,9 @@ pub(super) struct Start<'s> {
     pub(super) lines: mpsc::UnboundedSender<String>,
 }
 
+/// As many files as workerd may have open: a thousand requests at once are some two thousand sockets there.
+const OPEN_FILES: u64 = 8192;
+
 /// A running workerd; killed when this is dropped, and when this program ends in whatever way.
 pub(super) struct Process {
     child: Child,
@@ -51,6 +54,7 @@ impl Process {
             let context = context.to_owned();
             move |source| RuntimeError::Io { context, source }
         };
+        raise_limit_of_open_files();
         let (mut events, control) = std::io::pipe().map_err(failed("cannot make a pipe"))?;
         let mut command = Command::new(start.workerd);
         command
@@ -163,6 +167,16 @@ impl Drop for Guard {
         // workerd is gone by now, or goes with this: its number must not be killed once it is another's.
         let _ = self.shell.kill();
         let _ = self.shell.wait();
+    }
+}
+
+/// Lets workerd, which inherits the limit of this process, open more files than the few hundred of many systems.
+fn raise_limit_of_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let enough = limit.maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
+    if limit.current.is_some_and(|current| current < enough) {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(enough), maximum: limit.maximum });
     }
 }
 

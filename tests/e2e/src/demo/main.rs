@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::{Value, json};
 use tidegate_e2e::jwt::{Algorithm, SigningKey, VerifyingKeys};
-use tidegate_e2e::{Chain, Customer, OutboundWorker, Reply};
+use tidegate_e2e::{ACCOUNT, Chain, Customer, OutboundWorker, Reply};
 
 use crate::requests::Step;
 use crate::table::Row;
@@ -52,7 +52,7 @@ async fn run(keep: bool) -> Result<()> {
     chain
         .upstream()
         .on("https://open.data.example/moved", |_| Reply::redirect(302, "http://169.254.169.254/latest/meta-data/"));
-    progress(&format!("workerd (process {}) runs the platform on http://{}", chain.pid(), chain.address()?));
+    progress(&format!("workerd (process {}) runs the platform on http://{}", chain.pid()?, chain.address()));
 
     let keys = VerifyingKeys::default().public(&key);
     let mut rows = Vec::new();
@@ -93,13 +93,16 @@ async fn take(chain: &Chain, step: &Step, keys: &VerifyingKeys) -> Result<Vec<Ro
 
 /// Keeps everything running and shows the decisions as they come.
 async fn stay(chain: &Chain) -> Result<()> {
-    let address = chain.address()?;
+    let (address, api) = (chain.address(), chain.platform().api());
     println!(
         "\nThe platform goes on running on http://{address}; Ctrl-C stops it. Let a customer's Worker fetch something:\n"
     );
     println!(
         "  curl http://{address}/ -H 'host: acme.apps.example' -d '[{{\"url\":\"https://api.billing.example/v1/invoices\"}}]'\n"
     );
+    println!("The API, with which more Workers can be deployed:\n");
+    println!("  export CLOUDFLARE_API_BASE_URL={}", api.base());
+    println!("  export CLOUDFLARE_API_TOKEN={} CLOUDFLARE_ACCOUNT_ID={ACCOUNT}\n", api.token());
     println!("Its decisions:");
     let mut shown = chain.decisions().len();
     loop {

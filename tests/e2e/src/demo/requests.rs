@@ -5,8 +5,7 @@ use std::fmt;
 use anyhow::Result;
 use tidegate_e2e::{Chain, Fetch};
 
-/// Where the outbound Worker is hit directly.
-const DIRECT_HOST: &str = "api.billing.example";
+/// Where the outbound Worker is hit directly, at its own host.
 const DIRECT_PATH: &str = "/v1/invoices";
 
 /// One request and what it is to show.
@@ -35,7 +34,7 @@ impl Step {
         match &self.what {
             What::Converse(fetch) => chain.converse(customer, fetch).await.map(drop),
             What::Fetch(fetch) => chain.fetch(customer, fetch.clone()).await.map(drop),
-            What::HitDirectly => chain.hit_directly(DIRECT_HOST, DIRECT_PATH).await.map(drop),
+            What::HitDirectly => chain.hit_directly(DIRECT_PATH).await.map(drop),
         }
     }
 }
@@ -45,7 +44,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
             What::Converse(fetch) | What::Fetch(fetch) => write!(f, "{} {}", fetch.method(), fetch.url()),
-            What::HitDirectly => write!(f, "GET {DIRECT_HOST}{DIRECT_PATH}"),
+            What::HitDirectly => write!(f, "GET {}{DIRECT_PATH}", Chain::direct_host()),
         }
     }
 }

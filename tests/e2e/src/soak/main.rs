@@ -93,7 +93,7 @@ impl Soak {
 async fn run() -> Result<()> {
     let Arguments { duration, out } = Arguments::read()?;
     let (chain, oracle, books) = platform::start().await?;
-    eprintln!("soak: workerd (process {}) for {:.1} minutes, seed {SEED}", chain.pid(), duration.as_secs_f64() / 60.0);
+    eprintln!("soak: workerd (process {}) for {:.1} minutes, seed {SEED}", chain.pid()?, duration.as_secs_f64() / 60.0);
     let soak = Arc::new(Soak { chain, oracle, next: 1.into(), judged: 0.into(), is_over: false.into() });
     let (finished, to_settle) = unbounded_channel();
     let clients: Vec<_> =

@@ -26,6 +26,9 @@ const CASES_OF_A_CHAIN: usize = 12;
 /// A workerd is busy on one core, this process on another.
 const CHAINS_AT_ONCE: usize = 2;
 
+/// The largest secret that a Worker of the platform can have, in bytes.
+const LARGEST_SECRET: usize = 5 * 1024;
+
 /// How long the answer to an undated question must stay the same: the Worker's clock is real.
 const CENTURY: i64 = 100 * 366 * 86_400;
 
@@ -194,7 +197,7 @@ async fn start(cases: &[Prepared], date: Date) -> Result<Chain> {
             None => Chain::around(worker),
             Some(builder) => builder.outbound(&name, worker),
         };
-        for (name, value) in &prepared.case.secrets {
+        for (name, value) in prepared.case.secrets.iter().filter(|(_, value)| value.len() <= LARGEST_SECRET) {
             builder = builder.secret(name, value);
         }
         for (identity, parameters) in prepared.parameters.iter().enumerate() {
@@ -263,9 +266,11 @@ impl Prepared {
         Ok(expected)
     }
 
-    /// The outbound parameters of a question: its customer and tags, where the policy looks for them.
+    /// The outbound parameters of a question: its customer and tags, where the policy looks for them, and what is too
+    /// large for a secret. In the Worker's `env` it makes no difference.
     fn parameters_of(&self, question: &Question) -> Result<Value> {
-        let mut parameters = Map::new();
+        let large = self.case.secrets.iter().filter(|(_, value)| value.len() > LARGEST_SECRET);
+        let mut parameters: Map<_, _> = large.map(|(name, value)| (name.clone(), json!(value))).collect();
         if let Some(identity) = &self.compiled.policy.identity {
             let tags = identity.tags.as_ref().zip(question.tags.as_ref());
             for (path, value) in question.customer.iter().map(|value| (&identity.customer, value)).chain(tags) {

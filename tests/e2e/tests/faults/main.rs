@@ -36,6 +36,12 @@ effect = "allow"
 hosts  = ["open.example.com"]
 "#;
 
+/// The host with credentials.
+const CREDENTIAL: &str = "api.example.com";
+
+/// Hosts, and what a fetch of each is answered as ever.
+const HOSTS: [(&str, u16); 3] = [(CREDENTIAL, 200), ("open.example.com", 200), ("evil.test", 403)];
+
 const API_KEY: &str = "k3y+of/the=platform";
 const CUSTOMERS: [&str; 2] = ["acme", "beta"];
 
@@ -72,7 +78,7 @@ impl Platform {
     async fn serves_everybody(&mut self) -> Result<()> {
         let mut isolates = BTreeSet::new();
         for customer in CUSTOMERS {
-            for (host, status) in [("api.example.com", 200), ("open.example.com", 200), ("evil.test", 403)] {
+            for (host, status) in HOSTS {
                 let outcome = self.fetch(customer, Fetch::get(format!("https://{host}/as-ever"))).await?;
                 assert_eq!(outcome.status, Some(status), "{customer} {host}: {outcome:?}");
                 isolates.insert(outcome.header("x-harness-isolate").context("no isolate")?.to_owned());
@@ -85,21 +91,7 @@ impl Platform {
 
     /// Whatever arrived was judged and bears its own customer's credentials or none, and nobody else saw those.
     async fn keeps_its_secrets(&self, arrived: &[Captured]) -> Result<()> {
-        let mut tokens = Vec::new();
-        for request in arrived {
-            let authorization = request.header("authorization");
-            let token = authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "));
-            let belongs = request.host == "api.example.com";
-            assert_eq!(request.header("x-api-key").as_deref(), belongs.then_some(API_KEY), "{request:?}");
-            assert_eq!(token.is_some(), belongs, "{request:?}");
-            tokens.extend(token.map(|token| (token.to_owned(), request.header(MADE_BY))));
-        }
-        let texts: Vec<&str> = tokens.iter().map(|(token, _)| token.as_str()).collect();
-        let verified = VerifyingKeys::default().public(&self.key).verify(&texts)?;
-        for (token, (_, made_by)) in verified.iter().zip(&tokens) {
-            assert_eq!(token.claim("sub"), made_by.as_deref());
-        }
-
+        let tokens = tokens_of(arrived, &self.key)?;
         let judged = |request: &Captured| {
             let (host, path, customer) = (request.host.clone(), request.path.clone(), request.header(MADE_BY));
             move |record: &Value| {
@@ -114,14 +106,40 @@ impl Platform {
             .await
             .context("something arrived that was not judged")?;
 
-        // A token begins with an encoded `{"`.
-        let private = self.key.private_pem.lines().nth(1).context("no key")?;
-        let log = self.chain.log().join("\n");
-        let answers = format!("{:?}", self.outcomes);
-        for secret in texts.iter().copied().chain([API_KEY, private, "eyJ"]) {
-            assert!(!log.contains(secret), "`{secret}` is in the log:\n{log}");
-            assert!(!answers.contains(secret), "a customer saw `{secret}`:\n{answers}");
-        }
-        Ok(())
+        is_not_shown(&tokens, &self.key, &self.chain.log().join("\n"), &self.outcomes)
     }
+}
+
+/// The tokens of what arrived: whatever it is, it bears its own customer's credentials where they belong, and none elsewhere.
+fn tokens_of(arrived: &[Captured], key: &SigningKey) -> Result<Vec<String>> {
+    let (mut tokens, mut customers) = (Vec::new(), Vec::new());
+    for request in arrived {
+        let authorization = request.header("authorization");
+        let token = authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "));
+        let belongs = request.host == CREDENTIAL;
+        assert_eq!(request.header("x-api-key").as_deref(), belongs.then_some(API_KEY), "{request:?}");
+        assert_eq!(token.is_some(), belongs, "{request:?}");
+        if let Some(token) = token {
+            tokens.push(token.to_owned());
+            customers.push(request.header(MADE_BY));
+        }
+    }
+    let texts: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    let verified = VerifyingKeys::default().public(key).verify(&texts)?;
+    for (token, made_by) in verified.iter().zip(&customers) {
+        assert_eq!(token.claim("sub"), made_by.as_deref());
+    }
+    Ok(tokens)
+}
+
+/// No secret stands in the log, or in what customers were given.
+fn is_not_shown(tokens: &[String], key: &SigningKey, log: &str, outcomes: &[Outcome]) -> Result<()> {
+    let private = key.private_pem.lines().nth(1).context("no key")?;
+    let answers = format!("{outcomes:?}");
+    // A token begins with an encoded `{"`.
+    for secret in tokens.iter().map(String::as_str).chain([API_KEY, private, "eyJ"]) {
+        assert!(!log.contains(secret), "`{secret}` is in the log:\n{log}");
+        assert!(!answers.contains(secret), "a customer saw `{secret}`:\n{answers}");
+    }
+    Ok(())
 }

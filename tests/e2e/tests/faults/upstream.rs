@@ -212,7 +212,7 @@ async fn a_client_that_hangs_up_on_an_upstream_that_hangs_frees_it_and_all_other
     let upstream = hanging(&Arc::new(Semaphore::new(0)))?;
     let mut platform = platform(upstream.address()).await?;
     // By hand: the runtime takes a reset for a hang-up, and a half-closed connection for a client that still listens.
-    let mut client = TcpStream::connect(platform.chain.address()?).await?;
+    let mut client = TcpStream::connect(platform.chain.address()).await?;
     let fetch = serde_json::to_string(&Fetch::get(format!("{API}/hangs")).header(MADE_BY, "acme"))?;
     let request = format!("GET /stream HTTP/1.1\r\nhost: acme.apps.example\r\nx-fetch: {fetch}\r\n\r\n");
     client.write_all(request.as_bytes()).await?;

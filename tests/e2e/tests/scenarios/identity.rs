@@ -1,6 +1,6 @@
 //! Identity: who a request is from is read from the outbound parameters alone, exactly as they stand, or it is refused.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tidegate_e2e::{Chain, Customer, Fetch};
@@ -68,7 +68,7 @@ async fn h052_a_binding_without_parameters_is_nobody() -> Result<()> {
 #[tokio::test]
 async fn h052_the_worker_hit_directly_answers_403_and_forwards_nothing() -> Result<()> {
     let chain = chain("customer_name", &[]).await?;
-    let answer = chain.hit_directly("api.example.com", "/").await?;
+    let answer = chain.hit_directly("/").await?;
     assert_eq!(answer.status(), 403);
     let problem: Value = serde_json::from_slice(&answer.into_body().collect().await?.to_bytes())?;
     assert_eq!(problem["reason"], "unknown-customer");
@@ -120,7 +120,7 @@ async fn h053_what_every_object_inherits_names_no_customer() -> Result<()> {
     let planted = json!({ "customer": ACME, "name": ACME });
     let parameters = json!({
         "params": { "customer": ACME, "tags": ["paid"], "__proto__": planted, "constructor": planted },
-        "__proto__": planted,
+        "constructor": planted,
     });
     for path in [
         "toString.name",
@@ -129,6 +129,7 @@ async fn h053_what_every_object_inherits_names_no_customer() -> Result<()> {
         "params.hasOwnProperty.name",
         "params.__proto__.customer",
         "__proto__.customer",
+        "constructor.customer",
         "params.customer.length",
         "params.customer.constructor.name",
         "customer",
@@ -136,6 +137,11 @@ async fn h053_what_every_object_inherits_names_no_customer() -> Result<()> {
         let chain = chain(path, std::slice::from_ref(&parameters)).await?;
         is_refused(&chain, "c0", api(), "unknown-customer").await?;
     }
+    // At the top it cannot even be planted: no binding declares it.
+    let Err(refused) = chain("__proto__.customer", &[json!({ "__proto__": planted })]).await else {
+        anyhow::bail!("`__proto__` was declared")
+    };
+    ensure!(format!("{refused:#}").contains("`__proto__` cannot be the name of a binding"), "{refused:#}");
     Ok(())
 }
 
