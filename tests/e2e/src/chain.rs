@@ -279,7 +279,7 @@ impl Chain {
             Event::Line { text, .. } => text,
             Event::Decision { record, .. } => record,
             Event::Hung(suspects) => format!("workerd hung, perhaps in {}", suspects.join(", ")),
-            Event::Restarted(why) => format!("workerd ended: {why}"),
+            Event::Restarted { reason, .. } => format!("workerd ended: {reason}"),
         };
         self.platform.events().into_iter().map(line).collect()
     }
