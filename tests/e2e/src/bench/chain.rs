@@ -93,7 +93,7 @@ async fn compare(what: &str, path: &str, ends: [(SocketAddr, u32); 2], upstream:
         for ((address, pid), used) in ends.into_iter().zip(&mut used) {
             let before = cpu(pid)?;
             latencies = run(address, path, REQUESTS).await?;
-            *used = (cpu(pid)? - before) / u32::try_from(REQUESTS)?;
+            *used = cpu(pid)?.saturating_sub(before) / u32::try_from(REQUESTS)?;
             // Nobody looks at it, and it would grow.
             upstream.take();
         }
