@@ -53,7 +53,7 @@ const FORBIDDEN: [(&str, Option<&str>, &[&str]); 6] = [
 ];
 
 /// What a crate must not name itself, whatever stands behind the crates that it may know. `tidegate dev` runs the platform,
-/// which serves HTTP and keeps its store in SQLite; the command line starts it and neither routes nor queries.
+/// which serves HTTP and keeps its store in a database; the command line starts it and neither routes nor queries.
 const UNNAMED: [(&str, &[&str]); 1] = [(
     "tidegate-cli",
     &["axum", "http", "hyper", "hyper-util", "reqwest", "rusqlite", "rusqlite_migration", "sqlx", "tower"],

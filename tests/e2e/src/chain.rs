@@ -279,9 +279,7 @@ impl Chain {
             Event::Line { text, .. } => text,
             Event::Decision { record, .. } => record,
             Event::Hung(suspects) => format!("workerd hung, perhaps in {}", suspects.join(", ")),
-            Event::Restarted { reason, invocations } => {
-                format!("workerd ended ({reason}), perhaps by {}", invocations.join(", "))
-            }
+            Event::Restarted { reason, .. } => format!("workerd ended: {reason}"),
         };
         self.platform.events().into_iter().map(line).collect()
     }

@@ -30,12 +30,12 @@ pub(crate) async fn measure() -> Result<()> {
         live.push(begun.elapsed());
         ensure!((status, body.as_str()) == (200, number.to_string().as_str()), "{status} {body}");
     }
-    let line = |what: &str, samples: &mut [Duration]| {
+    let show = |what: &str, samples: &mut [Duration]| {
         println!("  {what:<34} p50 {:>9}  p95 {:>9}", ms(percentile(samples, 50)), ms(percentile(samples, 95)));
     };
     println!("deploying a user Worker of 20 KB, {DEPLOYMENTS} times:");
-    line("until it is accepted", &mut accepted);
-    line("until it has answered a request", &mut live);
+    show("until it is accepted", &mut accepted);
+    show("until it has answered a request", &mut live);
     platform.stop().await;
     Ok(())
 }

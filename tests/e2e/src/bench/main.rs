@@ -2,6 +2,7 @@
 //!
 //! Ratios are taken within one run; times are as seen, and say little where others share the machine.
 
+mod chain;
 mod density;
 mod deployments;
 mod figures;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-const PARTS: &str = "deployments, listing, density";
+const PARTS: &str = "chain, deployments, listing, density";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -31,6 +32,9 @@ async fn run(asked: &[String]) -> Result<()> {
         bail!("there is nothing to measure called `{unknown}`: choose from {PARTS}");
     }
     let wanted = |part: &str| asked.is_empty() || asked.iter().any(|known| known == part);
+    if wanted("chain") {
+        chain::measure().await?;
+    }
     if wanted("deployments") {
         deployments::measure().await?;
     }

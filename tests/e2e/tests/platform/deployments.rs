@@ -91,15 +91,16 @@ async fn deploying_drops_no_request_and_the_answer_to_it_means_that_it_serves() 
             running.user("acme", &saying(&version.to_string())).await?;
             ensure!(running.text("acme", "/").await? == version.to_string(), "version {version} does not serve yet");
         }
-        done.store(true, Ordering::Relaxed);
         anyhow::Ok(())
     };
-    let (one, other, deployed) = tokio::join!(traffic, async { anyhow::Ok(()) }, deployments);
-    other?;
-    // First of all: what broke the deployments ends the traffic, too.
-    done.store(true, Ordering::Relaxed);
-    deployed?;
-    assert!(one? > 0);
+    let deployments = async {
+        let deployed = deployments.await;
+        // What breaks the deployments ends the traffic, too.
+        done.store(true, Ordering::Relaxed);
+        deployed
+    };
+    let (answers, ()) = tokio::try_join!(traffic, deployments)?;
+    assert!(answers > 0);
     Ok(())
 }
 

@@ -1,7 +1,6 @@
 //! Workers that hang, processes that die: what was accepted stays, and the rest goes on.
 
 use std::path::Path;
-use std::time::Duration;
 
 use tidegate_platform::runtime::Event;
 
@@ -29,9 +28,7 @@ async fn a_worker_that_hangs_is_named_and_the_others_are_served_again() -> Resul
         assert_eq!(running.text("victim", "/").await?, "served");
         let pid = running.platform.pid()?;
 
-        let (hung, _) = tokio::join!(running.get("looping", path), async {
-            tokio::time::sleep(Duration::from_millis(600)).await;
-        });
+        let hung = running.get("looping", path).await;
         assert!(hung.is_err() || hung.is_ok_and(|(status, _)| status >= 500), "it was never answered");
         assert_eq!(running.text("victim", "/").await?, "served");
         assert_ne!(running.platform.pid()?, pid, "workerd was replaced");
