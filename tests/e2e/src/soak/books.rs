@@ -247,9 +247,11 @@ fn check_let_out(finished: &Finished, arrived: &Captured) -> Result<()> {
     ensure!(matches!(outcome.status, Some(101 | 200)), "the tenant saw {outcome:?}");
     ensure!(arrived.length == sent, "{} of {sent} bytes arrived", arrived.length);
     ensure!(answered == answer, "{answered} of {answer} bytes came back: {outcome:?}");
+    // A token begins with `eyJ`; so may the hash of what a runtime chose at random for an upgrade.
     let shown = outcome
         .headers
         .iter()
+        .filter(|(name, _)| name != "sec-websocket-accept")
         .find(|(_, value)| SECRETS.iter().any(|(_, secret)| value.contains(secret)) || value.contains("eyJ"));
     ensure!(shown.is_none(), "an answer shows a credential: {shown:?}");
     Ok(())
