@@ -4,6 +4,9 @@
 //! helps. The supervisor asks for a sign of life four times a second; if none comes within [`PATIENCE`], nor to a second
 //! question, it kills the process and starts another on the same listening socket, so that connections wait and are not
 //! refused.
+//!
+//! A Worker that hangs keeps the processor busy. A workerd that is served little of it, on a crowded machine, is slow
+//! and not hung: where the system says what it has worked, that must come to [`PATIENCE`] as well.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -12,6 +15,7 @@ use std::time::Duration;
 
 use hyper::Method;
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
@@ -27,6 +31,9 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long it has for the second question, which tells a workerd that hangs from a supervisor that was held up itself.
 const SECOND_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long it may be silent in any case: it may be stopped, or wait for what never comes.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often it is asked for a sign of life.
 const HEARTBEAT: Duration = Duration::from_millis(250);
@@ -70,6 +77,24 @@ impl From<&Change> for Message {
 #[derive(Deserialize)]
 struct Pong {
     running: Vec<String>,
+}
+
+/// When a process was asked, and what it had worked by then.
+struct Asked {
+    at: Instant,
+    worked: Option<Duration>,
+}
+
+impl Asked {
+    fn of(process: &Process) -> Self {
+        Self { at: Instant::now(), worked: process.worked() }
+    }
+
+    /// Whether the process had all the time that it may take.
+    fn was_enough(&self, process: &Process) -> bool {
+        let worked = self.worked.zip(process.worked()).map(|(before, now)| now.saturating_sub(before));
+        worked.is_none_or(|worked| worked >= PATIENCE) || self.at.elapsed() >= LONGEST_PATIENCE
+    }
 }
 
 /// What ended a process.
@@ -156,6 +181,7 @@ impl Supervisor {
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let asked;
             let silent = tokio::select! {
                 ended = process.ended() => {
                     return End::Exited(ended.map_or_else(|error| error.to_string(), |status| status.to_string()));
@@ -170,25 +196,42 @@ impl Supervisor {
                     while let Ok(more) = self.inbox.changes.try_recv() {
                         self.untold.push(more);
                     }
+                    asked = Asked::of(process);
                     self.tell().await
                 }
-                _ = heartbeat.tick() => match self.ping(PATIENCE).await {
-                    Ok(()) if self.untold.is_empty() => continue,
-                    Ok(()) => self.tell().await,
-                    failed => failed,
-                },
+                _ = heartbeat.tick() => {
+                    asked = Asked::of(process);
+                    match self.ping(PATIENCE).await {
+                        Ok(()) if self.untold.is_empty() => continue,
+                        Ok(()) => self.tell().await,
+                        failed => failed,
+                    }
+                }
             };
             match silent {
                 Ok(()) => {}
                 Err(AdminError::Silent) => {
-                    if let Err(AdminError::Silent) = self.ping(SECOND_PATIENCE).await {
-                        return End::Hung;
+                    if let Some(end) = self.ask_again(process, &asked).await {
+                        return end;
                     }
                 }
                 // It is ending, and `ended` will say so; if it is not, the next sign of life fails as well.
                 Err(AdminError::Failed(_)) => sleep(Duration::from_millis(20)).await,
             }
         }
+    }
+
+    /// Asks until it answers, or has had its time.
+    async fn ask_again(&mut self, process: &Process, asked: &Asked) -> Option<End> {
+        while matches!(self.ping(SECOND_PATIENCE).await, Err(AdminError::Silent)) {
+            if self.inbox.stop.try_recv() != Err(TryRecvError::Empty) {
+                return Some(End::Asked);
+            }
+            if asked.was_enough(process) {
+                return Some(End::Hung);
+            }
+        }
+        None
     }
 
     /// Tells workerd what it was not told yet; those who wait for it are told that it heard.

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use tidegate_platform::runtime::Event;
+use rustix::process::{Pid, Signal, kill_process};
+use tidegate_platform::runtime::{Event, PATIENCE};
 
 use super::*;
 
@@ -61,6 +62,23 @@ async fn a_worker_that_exhausts_memory_is_named_and_the_others_are_served_again(
         })
         .await?;
     assert_eq!(named.first().map(String::as_str), Some("customers/hoarding"));
+    Ok(())
+}
+
+/// Only Linux says what a process has worked.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_workerd_that_is_served_no_processor_time_is_slow_and_not_hung() -> Result<()> {
+    let running = Running::start().await?;
+    running.user("acme", &saying("served")).await?;
+    assert_eq!(running.text("acme", "/").await?, "served");
+    let pid = running.platform.pid()?;
+    signal(pid, Signal::STOP)?;
+    tokio::time::sleep(3 * PATIENCE).await;
+    signal(pid, Signal::CONT)?;
+    assert_eq!(running.text("acme", "/").await?, "served");
+    assert_eq!(running.platform.pid()?, pid, "by the same process");
+    assert!(!running.platform.events().iter().any(|event| matches!(event, Event::Hung(_))));
     Ok(())
 }
 
@@ -194,6 +212,10 @@ async fn whatever_order_uploads_and_deletions_come_in_what_serves_is_what_the_st
 }
 
 fn kill(pid: u32) -> Result<()> {
-    let pid = rustix::process::Pid::from_raw(i32::try_from(pid)?).context("no process")?;
-    Ok(rustix::process::kill_process(pid, rustix::process::Signal::KILL)?)
+    signal(pid, Signal::KILL)
+}
+
+fn signal(pid: u32, signal: Signal) -> Result<()> {
+    let pid = Pid::from_raw(i32::try_from(pid)?).context("no process")?;
+    Ok(kill_process(pid, signal)?)
 }
