@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod deploy;
+mod kv;
 pub mod names;
 mod platform;
 pub mod runtime;

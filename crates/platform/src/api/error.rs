@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use super::envelope;
 use super::upload::{LARGEST_SCRIPT, MIB};
 use crate::deploy::DeployError;
+use crate::kv::KvError;
 use crate::names::NameError;
 use crate::runtime::StartError;
 use crate::store::StoreError;
@@ -261,6 +262,17 @@ impl IntoResponse for Fault {
             _ => {}
         }
         envelope::failure(status, &errors)
+    }
+}
+
+impl From<KvError> for Fault {
+    fn from(error: KvError) -> Self {
+        match error {
+            KvError::Expiration(why) => Self::KvExpiration(why),
+            KvError::Key(why) => Self::KvKey(why),
+            KvError::Metadata(why) => Self::KvMetadata(why),
+            KvError::Value(why) => Self::KvRequest(why),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hyper::Method;
 use serde::Deserialize;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::admin::{AdminError, ask};
@@ -93,14 +93,13 @@ impl Checker {
         }
         if running.process.is_none() {
             running.started += 1;
-            // Nobody reads what code says that does not serve yet.
-            let (lines, _) = mpsc::unbounded_channel();
             let start = Start {
                 workerd: &self.workerd,
                 config: &self.config,
                 inherited: None,
                 sockets: vec![(config::CHECK, self.socket(running.started))],
-                lines,
+                // Nobody reads what code says that does not serve yet.
+                output: None,
             };
             running.process = Some(Process::start(start).await?);
         }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -16,15 +15,13 @@ use serde_json::Value;
 
 use super::bundle;
 use crate::deploy::blocking;
+use crate::kv::{self, KvError};
 use crate::names::ScriptName;
 use crate::store::{KvEntry, KvKey, Loaded, Store, StoreError, TagFilter};
 use crate::worker::{BindingValue, NamespaceId, Scope, ScriptKey};
 
 /// Beneath this name, account Workers have hosts of their own.
 pub const WORKERS_DOMAIN: &str = "workers.localhost";
-
-/// The largest value of a KV namespace, as Cloudflare has it.
-const LARGEST_VALUE: usize = 25 * 1024 * 1024;
 
 /// What the routes have at hand.
 #[derive(Clone)]
@@ -61,7 +58,7 @@ impl Control {
             .route("/candidate/{name}", get(candidate))
             .route("/kv/{id}/value/{*key}", get(kv_get).put(kv_put).delete(kv_delete))
             .route("/kv/{id}/keys", get(kv_keys))
-            .layer(DefaultBodyLimit::max(LARGEST_VALUE))
+            .layer(DefaultBodyLimit::max(kv::LARGEST_VALUE))
             .with_state(self)
     }
 }
@@ -80,6 +77,12 @@ impl From<StoreError> for Refusal {
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self(status, error.to_string())
+    }
+}
+
+impl From<KvError> for Refusal {
+    fn from(error: KvError) -> Self {
+        Self(StatusCode::BAD_REQUEST, error.to_string())
     }
 }
 
@@ -182,7 +185,7 @@ fn key(scope: &str, name: &str) -> Result<ScriptKey, Refusal> {
 }
 
 async fn kv_get(State(control): State<Control>, Path((id, key)): Path<(String, String)>) -> Answer {
-    let entry = blocking(&control.store, move |store| store.kv_value(&id, &key, now())).await?;
+    let entry = blocking(&control.store, move |store| store.kv_value(&id, &key, kv::now())).await?;
     let entry = entry.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no such key".to_owned()))?;
     let mut answer = Body::from(entry.value).into_response();
     if let Some(metadata) = entry.metadata {
@@ -206,24 +209,19 @@ async fn kv_put(
         None => Ok(None),
         Some(text) => text.parse::<i64>().map(Some).map_err(|_| bad("an expiration is a whole number of seconds")),
     };
-    let ttl = number("kv-expiration-ttl")?;
-    if ttl.is_some_and(|ttl| ttl < 60) {
-        return Err(bad("Invalid expiration_ttl. Expiration TTL must be at least 60."));
-    }
+    kv::check_key(&key)?;
+    kv::check_value(value.len())?;
+    let expiration = kv::expiration(number("kv-expiration")?, number("kv-expiration-ttl")?, kv::now())?;
     let metadata = match header("kv-metadata") {
         None => None,
         Some(text) => {
             let text = percent_decode_str(text).decode_utf8().map_err(|_| bad("metadata is no UTF-8"))?;
-            if text.len() > 1024 {
-                return Err(bad("metadata has at most 1024 bytes"));
-            }
             Some(serde_json::from_str::<Value>(&text).map_err(|_| bad("metadata is no JSON"))?)
         }
     };
-    if key.len() > 512 {
-        return Err(bad("a key has at most 512 bytes"));
+    if let Some(metadata) = &metadata {
+        kv::check_metadata(metadata)?;
     }
-    let expiration = ttl.map(|ttl| now() + ttl).or(number("kv-expiration")?);
     let entry = KvEntry { value, metadata, expiration };
     blocking(&control.store, move |store| store.put_kv_value(&id, &key, &entry)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -262,7 +260,7 @@ struct Key {
 
 async fn kv_keys(State(control): State<Control>, Path(id): Path<String>, Query(asked): Query<Listing>) -> Answer {
     let limit = asked.limit.unwrap_or(1000).clamp(1, 1000);
-    let list = move |store: &Store| store.kv_keys(&id, &asked.prefix, limit, asked.cursor.as_deref(), now());
+    let list = move |store: &Store| store.kv_keys(&id, &asked.prefix, limit, asked.cursor.as_deref(), kv::now());
     let page = blocking(&control.store, list).await?;
     let key = |KvKey { name, metadata, expiration }| Key { name, expiration, metadata };
     let listed = Listed {
@@ -271,10 +269,4 @@ async fn kv_keys(State(control): State<Control>, Path(id): Path<String>, Query(a
         cursor: page.cursor,
     };
     Ok(axum::Json(listed).into_response())
-}
-
-/// Seconds since 1970.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

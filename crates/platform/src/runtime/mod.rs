@@ -10,7 +10,6 @@ mod process;
 mod supervisor;
 mod version;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
@@ -150,9 +149,7 @@ struct Inner {
     listener: OwnedFd,
     address: SocketAddr,
     config: PathBuf,
-    output: Output,
-    lines: mpsc::UnboundedSender<String>,
-    events: broadcast::Sender<Event>,
+    output: Arc<Output>,
     pid: watch::Sender<Option<u32>>,
 }
 
@@ -174,11 +171,6 @@ impl Drop for Tasks {
 }
 
 impl Inner {
-    fn emit(&self, event: Event) {
-        // Nobody has to listen.
-        let _ = self.events.send(event);
-    }
-
     /// `namespace/script` for the key that the Workers use.
     fn readable(&self, key: &str) -> String {
         let Some((row, name)) = key.split_once('/') else { return key.to_owned() };
@@ -229,7 +221,6 @@ impl Runtime {
             let _ = axum::serve(control_listener, control.router()).await;
         });
 
-        let (lines, said) = mpsc::unbounded_channel();
         let (changes, inbox) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
         let checker = Arc::new(Checker {
@@ -245,17 +236,14 @@ impl Runtime {
             listener: listener.into(),
             address,
             config,
-            output: Output::new(mark),
-            lines,
-            events: broadcast::channel(4096).0,
+            output: Arc::new(Output::new(mark)),
             pid: watch::channel(None).0,
         });
         let mut supervisor = Supervisor {
             inner: Arc::clone(&inner),
-            inbox: Inbox { changes: inbox, lines: said, stop: stopped },
+            inbox: Inbox { changes: inbox, stop: stopped },
             started: 0,
             untold: Vec::new(),
-            begun: VecDeque::new(),
             running: Vec::new(),
         };
         let (process, warm) = tokio::join!(supervisor.start(), Arc::clone(&checker).warm());
@@ -292,7 +280,7 @@ impl Runtime {
 
     /// What happens from now on.
     pub fn events(&self) -> broadcast::Receiver<Event> {
-        self.inner.events.subscribe()
+        self.inner.output.listen()
     }
 
     /// The process id of workerd, as it is now.

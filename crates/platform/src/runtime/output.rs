@@ -1,19 +1,36 @@
 //! What comes out of workerd's pipes, and who may have written it.
 //!
-//! All Workers write to the same two pipes. Lines of trusted Workers begin with a *mark*, a random word that user Workers
+//! All Workers write to the same two pipes. Lines of account Workers begin with a *mark*, a random word that user Workers
 //! do not know; so a user Worker can write what it likes and still makes no decision record.
+//!
+//! A line is dealt with where it is read. Nothing is queued but for those who [listen](Output::listen), who lose the
+//! oldest where a Worker prints faster than they read; workerd waits for a pipe that is full.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::broadcast;
 
 use super::Event;
 
-/// Reads the lines of one workerd.
+/// The events that are kept for one who listens.
+const KEPT: usize = 4096;
+
+/// The invocations that are remembered for the case that workerd hangs or ends.
+const REMEMBERED: usize = 16;
+
+/// Reads the lines of one workerd after another.
 #[derive(Debug)]
 pub(super) struct Output {
     mark: String,
+    events: broadcast::Sender<Event>,
+    // The user Workers whose invocations began last, the latest first.
+    begun: Mutex<VecDeque<String>>,
 }
 
 /// What a line is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
+enum Said {
     /// An invocation of a user Worker begins: its key.
     Began(String),
     /// Something to pass on.
@@ -22,11 +39,44 @@ pub(super) enum Said {
 
 impl Output {
     pub(super) fn new(mark: String) -> Self {
-        Self { mark }
+        Self { mark, events: broadcast::channel(KEPT).0, begun: Mutex::default() }
+    }
+
+    /// What happens from now on.
+    pub(super) fn listen(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Takes a line in.
+    pub(super) fn hear(&self, line: String) {
+        match self.read(line) {
+            Said::Began(key) => {
+                let mut begun = self.begun();
+                begun.retain(|known| *known != key);
+                begun.push_front(key);
+                begun.truncate(REMEMBERED);
+            }
+            Said::Event(event) => self.emit(event),
+        }
+    }
+
+    /// Tells those who listen.
+    pub(super) fn emit(&self, event: Event) {
+        // Nobody has to listen.
+        let _ = self.events.send(event);
+    }
+
+    /// The user Workers whose invocations began since this was called last, the latest first.
+    pub(super) fn take_begun(&self) -> Vec<String> {
+        self.begun().drain(..).collect()
+    }
+
+    fn begun(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a line apart.
-    pub(super) fn read(&self, line: String) -> Said {
+    fn read(&self, line: String) -> Said {
         let Some(rest) = line.strip_prefix(&self.mark) else {
             return Said::Event(Event::Line { worker: None, text: line });
         };
@@ -58,8 +108,16 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_an_invocation_names_the_script() {
+    fn invocations_are_remembered_by_their_scripts_the_latest_first_and_not_without_end() {
         let output = Output::new("m4rk".to_owned());
-        assert_eq!(output.read("m4rk> 3/acme".to_owned()), Said::Began("3/acme".to_owned()));
+        for key in ["3/acme", "3/globex", "3/acme"] {
+            output.hear(format!("m4rk> {key}"));
+        }
+        assert_eq!(output.take_begun(), ["3/acme", "3/globex"]);
+        assert_eq!(output.take_begun(), [""; 0]);
+        for number in 0..100 {
+            output.hear(format!("m4rk> 3/w{number}"));
+        }
+        assert_eq!(output.take_begun().len(), REMEMBERED);
     }
 }

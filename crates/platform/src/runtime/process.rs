@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use command_fds::{CommandFdExt as _, FdMapping};
@@ -12,6 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 use super::RuntimeError;
+use super::output::Output;
 
 /// workerd is ready within 50 ms on an idle machine; a crowded one may need longer.
 const START: Duration = Duration::from_mins(1);
@@ -34,7 +36,7 @@ pub(super) struct Start<'s> {
     /// Sockets that it opens, by their names in the config, and the paths that they get.
     pub(super) sockets: Vec<(&'s str, PathBuf)>,
     /// Who is told each line that it writes.
-    pub(super) lines: mpsc::UnboundedSender<String>,
+    pub(super) output: Option<Arc<Output>>,
 }
 
 /// As many files as workerd may have open: a thousand requests at once are some two thousand sockets there.
@@ -83,10 +85,10 @@ impl Process {
         let guard = Guard::over(pid);
         let (said, mut first_words) = mpsc::unbounded_channel();
         if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(collect(stdout, start.lines.clone(), said.clone()));
+            tokio::spawn(collect(stdout, start.output.clone(), said.clone()));
         }
         if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(collect(stderr, start.lines, said));
+            tokio::spawn(collect(stderr, start.output, said));
         }
         let sockets = start.sockets.len() + usize::from(start.inherited.is_some());
         let listening = tokio::task::spawn_blocking(move || {
@@ -188,11 +190,7 @@ fn raise_limit_of_open_files() {
 }
 
 /// Passes lines on; the first of them also to whom asks why the process did not start.
-async fn collect(
-    stream: impl AsyncRead + Unpin,
-    lines: mpsc::UnboundedSender<String>,
-    said: mpsc::UnboundedSender<String>,
-) {
+async fn collect(stream: impl AsyncRead + Unpin, output: Option<Arc<Output>>, said: mpsc::UnboundedSender<String>) {
     let mut stream = BufReader::new(stream);
     let mut line = Vec::new();
     let mut told = 0;
@@ -213,7 +211,9 @@ async fn collect(
                 told += 1;
                 let _ = said.send(text.clone());
             }
-            let _ = lines.send(text);
+            if let Some(output) = &output {
+                output.hear(text);
+            }
             line.clear();
         }
     }

@@ -8,7 +8,6 @@
 //! A Worker that hangs keeps the processor busy. A workerd that is served little of it, on a crowded machine, is slow
 //! and not hung: where the system says what it has worked, that must come to [`PATIENCE`] as well.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +19,6 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::admin::{AdminError, ask};
-use super::output::Said;
 use super::process::{Process, Start};
 use super::{Event, Inner, RuntimeError, config};
 use crate::store::Change;
@@ -44,8 +42,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long the last lines of a process that has ended may take to get here.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
-/// The invocations that are remembered for the case that workerd hangs.
-const REMEMBERED: usize = 16;
+/// As many are named at most.
+const SUSPECTS: usize = 16;
 
 /// Changes to be told, and who waits for it.
 pub(super) type Told = (Vec<Change>, oneshot::Sender<()>);
@@ -53,7 +51,6 @@ pub(super) type Told = (Vec<Change>, oneshot::Sender<()>);
 /// What the supervisor is told by others.
 pub(super) struct Inbox {
     pub(super) changes: mpsc::UnboundedReceiver<Told>,
-    pub(super) lines: mpsc::UnboundedReceiver<String>,
     pub(super) stop: oneshot::Receiver<()>,
 }
 
@@ -110,9 +107,7 @@ pub(super) struct Supervisor {
     pub(super) started: u64,
     /// What workerd was not told yet; it is told again until it says that it heard.
     pub(super) untold: Vec<Told>,
-    /// Invocations that began since the last sign of life, the latest first.
-    pub(super) begun: VecDeque<String>,
-    /// Those that were under way at the last sign of life.
+    /// The user Workers that were running at the last sign of life, and before them those that began since.
     pub(super) running: Vec<String>,
 }
 
@@ -126,7 +121,7 @@ impl Supervisor {
             config: &inner.config,
             inherited: Some((config::FRONT, &inner.listener)),
             sockets: config::ADMINS.into_iter().zip(self.sockets()).collect(),
-            lines: inner.lines.clone(),
+            output: Some(Arc::clone(&inner.output)),
         };
         let process = Process::start(start).await?;
         inner.pid.send_replace(Some(process.pid()));
@@ -147,13 +142,13 @@ impl Supervisor {
                 End::Asked => return,
                 End::Hung => {
                     let suspects = self.suspects();
-                    self.inner.emit(Event::Hung(suspects));
+                    self.inner.output.emit(Event::Hung(suspects));
                 }
                 End::Exited(reason) => {
                     // Its last words may still be in the pipe.
                     sleep(LAST_WORDS).await;
                     let invocations = self.suspects();
-                    self.inner.emit(Event::Restarted { reason, invocations });
+                    self.inner.output.emit(Event::Restarted { reason, invocations });
                 }
             }
             let mut pause = Duration::from_millis(100);
@@ -165,7 +160,7 @@ impl Supervisor {
                 self.acknowledge();
                 match self.start().await {
                     Ok(process) => break process,
-                    Err(error) => self.inner.emit(Event::Line { worker: None, text: error.to_string() }),
+                    Err(error) => self.inner.output.emit(Event::Line { worker: None, text: error.to_string() }),
                 }
                 // workerd itself cannot be started: perhaps memory is short for the moment.
                 tokio::select! {
@@ -187,10 +182,6 @@ impl Supervisor {
                     return End::Exited(ended.map_or_else(|error| error.to_string(), |status| status.to_string()));
                 }
                 _ = &mut self.inbox.stop => return End::Asked,
-                Some(line) = self.inbox.lines.recv() => {
-                    self.hear(line);
-                    continue;
-                }
                 Some(told) = self.inbox.changes.recv() => {
                     self.untold.push(told);
                     while let Ok(more) = self.inbox.changes.try_recv() {
@@ -252,6 +243,9 @@ impl Supervisor {
     }
 
     async fn ping(&mut self, patience: Duration) -> Result<(), AdminError> {
+        // What began before the question is in the answer, unless it is over.
+        let begun = self.inner.output.take_begun();
+        self.running.splice(0..0, begun);
         let deadline = Instant::now() + patience;
         let mut running = Vec::new();
         for socket in self.sockets() {
@@ -262,38 +256,19 @@ impl Supervisor {
             }
         }
         self.running = running;
-        // What began since and is over by now is in neither list.
-        while let Ok(line) = self.inbox.lines.try_recv() {
-            self.hear(line);
-        }
-        self.begun.clear();
         Ok(())
     }
 
     /// The user Workers that may have ended the process: the one that was called last is the likeliest.
     fn suspects(&mut self) -> Vec<String> {
-        while let Ok(line) = self.inbox.lines.try_recv() {
-            self.hear(line);
-        }
-        let mut suspects: Vec<String> = self.begun.drain(..).collect();
-        for running in self.running.drain(..) {
-            if !suspects.contains(&running) {
-                suspects.push(running);
+        let mut suspects: Vec<String> = Vec::new();
+        for known in self.inner.output.take_begun().into_iter().chain(self.running.drain(..)) {
+            if !suspects.contains(&known) {
+                suspects.push(known);
             }
         }
-        suspects.truncate(REMEMBERED);
+        suspects.truncate(SUSPECTS);
         suspects.iter().map(|key| self.inner.readable(key)).collect()
-    }
-
-    fn hear(&mut self, line: String) {
-        match self.inner.output.read(line) {
-            Said::Began(key) => {
-                self.begun.retain(|known| *known != key);
-                self.begun.push_front(key);
-                self.begun.truncate(REMEMBERED);
-            }
-            Said::Event(event) => self.inner.emit(event),
-        }
     }
 
     /// Where this process listens for us. Another one has others, so that none meets the leavings of the last.

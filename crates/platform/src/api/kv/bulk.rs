@@ -13,8 +13,8 @@ use super::super::envelope::ok;
 use super::super::error::{Fault, Reply, shown};
 use super::super::path::Captures;
 use super::super::upload::MIB;
-use super::{check_key, check_metadata, check_value, expiration, now};
 use crate::deploy::blocking;
+use crate::kv::{check_key, check_metadata, check_value, expiration, now};
 use crate::store::KvEntry;
 
 /// The most values written or deleted at once.

@@ -14,8 +14,9 @@ use super::super::error::{Fault, Reply};
 use super::super::path::Captures;
 use super::super::query::Query;
 use super::super::upload::{Form, read_form};
-use super::{LARGEST_VALUE, check_key, check_metadata, check_value, expiration, now, seconds};
+use super::seconds;
 use crate::deploy::blocking;
+use crate::kv::{LARGEST_VALUE, check_key, check_metadata, check_value, expiration, now};
 use crate::store::{KvEntry, KvKey};
 
 /// Gives a value as it is.
