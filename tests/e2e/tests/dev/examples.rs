@@ -103,7 +103,8 @@ fn the_examples_are_typed() -> Result<()> {
         .args(["node_modules/typescript/bin/tsc", "-p", "examples"])
         .output()
         .context("cannot start node: install Node 20 or later, then run `cargo xtask tools`")?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let said = [output.stdout, output.stderr].concat();
+    ensure!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&said));
     Ok(())
 }
 
