@@ -67,9 +67,13 @@ async fn what_a_user_worker_reaches_by_a_service_binding_goes_out_through_the_ou
     let code = r#"
         export default {
           async fetch(request, { SHARED, NAMED }) {
+            // As it came, with all of its headers: what it belongs to does not end with what it is handed on to.
+            await SHARED.fetch(request);
+            await new Promise((resolve) => setTimeout(resolve, 100));
+            const own = await (await fetch("https://api.example/of-the-worker")).text();
             const answer = await SHARED.fetch("http://any/");
             const hidden = await Promise.resolve(SHARED.env).then(() => "shown", () => "hidden");
-            return Response.json([await answer.text(), await SHARED.add(1, 2), await NAMED.greet("acme"), hidden]);
+            return Response.json([own, await answer.text(), await SHARED.add(1, 2), await NAMED.greet("acme"), hidden]);
           },
         };
     "#;
@@ -79,7 +83,7 @@ async fn what_a_user_worker_reaches_by_a_service_binding_goes_out_through_the_ou
     ]);
     running.deploy(&user("acme"), code, &json!({ "bindings": bindings })).await?;
     let seen: Value = serde_json::from_str(&running.text("acme", "/").await?)?;
-    assert_eq!(seen, json!(["acme", 3, "hello acme", "hidden"]));
+    assert_eq!(seen, json!(["acme", "acme", 3, "hello acme", "hidden"]));
     Ok(())
 }
 
@@ -159,5 +163,31 @@ async fn the_platforms_own_sockets_are_out_of_reach_of_user_workers() -> Result<
         let seen = running.text("acme", &format!("/?to={to}")).await?;
         assert!(seen.starts_with("refused"), "{to}: {seen}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_the_outbound_worker_reaches_by_a_service_binding_goes_out_directly() -> Result<()> {
+    let running = Running::start().await?;
+    running.upstream.otherwise(echo_stamp);
+    let inner = "export default { fetch: () => fetch('https://vault.example/key') };";
+    let outer = "export default { fetch: (request, env) => env.INNER.fetch(request) };";
+    let bound =
+        |name: &str, service: &str| json!({ "bindings": [{ "type": "service", "name": name, "service": service }] });
+    running.deploy("workers/scripts/inner", inner, &json!({})).await?;
+    running.deploy("workers/scripts/outer", outer, &bound("INNER", "inner")).await?;
+    let outbound = r#"
+        export default {
+          async fetch(request, env) {
+            const key = await (await env.OUTER.fetch("http://any/")).text();
+            return fetch(new Request(request, { headers: { "x-stamped": `${env.customer} with ${key}` }, redirect: "manual" }));
+          },
+        };
+    "#;
+    running.deploy("workers/scripts/outbound", outbound, &bound("OUTER", "outer")).await?;
+    running.user("acme", "export default { fetch: () => fetch('https://api.example/') };").await?;
+    assert_eq!(running.text("acme", "/").await?, "acme with nothing");
+    let seen: Vec<String> = running.upstream.captured().iter().map(|captured| captured.host.clone()).collect();
+    assert_eq!(seen, ["vault.example", "api.example"]);
     Ok(())
 }

@@ -21,6 +21,9 @@ const MOST_SUBREQUESTS = 10_000;
 /** An invocation whose end nobody tells (an RPC call, an abandoned WebSocket) is forgotten after this long. */
 const FORGOTTEN = 10 * 60_000;
 
+/** As many invocations are known at once; beyond them the oldest is forgotten, and what it still asks for is refused. */
+const MOST_INVOCATIONS = 50_000;
+
 /** As many isolates are kept while nothing runs in them. */
 const KEPT_ISOLATES = 300;
 
@@ -104,7 +107,7 @@ export class Dispatch extends WorkerEntrypoint {
     }
     const script = await isolates(env).current(namespace, name);
     if (!script) throw new Error("Worker not found.");
-    const isolate = isolates(env).of(script, "user", (bundle) => tenant(env, ctx, bundle, script));
+    const isolate = isolates(env).of(script, "user", (bundle) => placed(env, ctx, bundle, "user"));
     const invocation = invocations.begin({
       isolate,
       script: script.key,
@@ -118,16 +121,23 @@ export class Dispatch extends WorkerEntrypoint {
   }
 }
 
-/** Where tenant code runs: in a user Worker, or in an account Worker that one reaches through a service binding. */
-async function tenant(env, ctx, bundle, { key }) {
+/**
+ * Where a Worker runs behind the gate. `role`: "user" for a user Worker, "tenant" for an account Worker that one reaches by
+ * a service binding, "trusted" for the outbound Worker and those that it reaches: they are the operator's, and would meet
+ * the outbound Worker again. "candidate" runs nothing but its top level.
+ */
+async function placed(env, ctx, bundle, role) {
+  const trusted = role === "trusted";
   return {
     stubs: await stubs(bundle, {
       dispatch_namespace: ({ namespace, outbound }) => ctx.exports.Dispatch({ props: { namespace, outbound } }),
       kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
-      service: ({ service, entrypoint }) => ctx.exports.Service({ props: { service, entrypoint, role: "tenant" } }),
+      service: ({ service, entrypoint }) =>
+        ctx.exports.Service({ props: { service, entrypoint, role: trusted ? "trusted" : "tenant" } }),
     }),
-    globalOutbound: ctx.exports.Outbound({ props: { key } }),
-    tails: [ctx.exports.Ended({ props: { key } })],
+    globalOutbound: trusted ? env.EGRESS : ctx.exports.Outbound({ props: {} }),
+    // Any tail makes it traced. Who is reached by a service binding may be handed its caller's `cf-ray`, and ends nothing.
+    tails: trusted ? undefined : [ctx.exports.Ended({ props: { ends: role === "user" } })],
   };
 }
 
@@ -144,12 +154,7 @@ export class Outbound extends WorkerEntrypoint {
     const { service, entrypoint } = invocation.outbound;
     const script = found(service, await isolates(env).current("account", service));
     const place = async (bundle) => ({
-      stubs: await stubs(bundle, {
-        dispatch_namespace: () => undefined,
-        kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
-        service: ({ service, entrypoint }) => ctx.exports.Service({ props: { service, entrypoint, role: "trusted" } }),
-      }),
-      globalOutbound: env.EGRESS,
+      ...(await placed(env, ctx, bundle, "trusted")),
       marker: `${env.MARK} ${service} `,
       parameters: true,
     });
@@ -161,6 +166,7 @@ export class Outbound extends WorkerEntrypoint {
 /** Told when an invocation of a user Worker is over, with all that it left running. */
 export class Ended extends WorkerEntrypoint {
   tail(events) {
+    if (!this.ctx.props.ends) return;
     for (const event of events) {
       invocations.end(event.event?.request?.headers?.["cf-ray"]);
     }
@@ -178,6 +184,7 @@ const invocations = {
     invocation.begun = Date.now();
     // Two invocations in one trace could not be told apart.
     if (this.byTrace.has(invocation.trace)) throw new Error("one trace cannot hold two invocations");
+    if (this.byRay.size >= MOST_INVOCATIONS) this.end(this.byRay.keys().next().value);
     this.byTrace.set(invocation.trace, invocation);
     this.byRay.set(invocation.ray, invocation);
     invocation.isolate.begin();
@@ -256,12 +263,7 @@ async function reached({ env, ctx }) {
   const { service, entrypoint, role } = ctx.props;
   if (role === "account") return found(service, await accountWorker(env, ctx, service, entrypoint));
   const script = found(service, await isolates(env).current("account", service));
-  const place = async (bundle) => {
-    const asTenant = await tenant(env, ctx, bundle, script);
-    // What the outbound Worker calls is the operator's, and would meet the outbound Worker again.
-    return role === "tenant" ? asTenant : { ...asTenant, globalOutbound: env.EGRESS, tails: undefined };
-  };
-  return isolates(env).of(script, role, place).entrypoint(entrypoint);
+  return isolates(env).of(script, role, (bundle) => placed(env, ctx, bundle, role)).entrypoint(entrypoint);
 }
 
 function found(name, worker) {
@@ -296,7 +298,7 @@ export class Check extends WorkerEntrypoint {
     const { bundle } = await fetchWorker(env, `/candidate${pathname}`);
     const begun = Date.now();
     try {
-      const place = { ...(await tenant(env, ctx, bundle, { key: "candidate" })), tails: undefined, globalOutbound: null };
+      const place = { ...(await placed(env, ctx, bundle, "candidate")), tails: undefined, globalOutbound: null };
       const stub = env.LOADER.get(crypto.randomUUID(), async () => codeOf(bundle, place));
       const control = stub.getEntrypoint("__TidegateControl");
       const { handlers, named } = await control.describe();
