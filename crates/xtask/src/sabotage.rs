@@ -20,15 +20,16 @@ use crate::tools;
 use crate::workspace::root;
 
 /// What is tested, in this order.
-const NATIVE: [&[&str]; 4] = [
+const NATIVE: &[&[&str]] = &[
     &["tidegate-table", "tidegate-engine"],
     &["tidegate-compiler"],
     &["tidegate-differential"],
     &["tidegate-worker", "tidegate-cli"],
 ];
 
-/// What is tested where the Worker alone is touched.
-const WORKER: [&[&str]; 1] = [&["tidegate-worker"]];
+/// What is tested where one crate alone is touched of which the others' tests know nothing.
+const APART: [(&str, &[&[&str]]); 2] =
+    [("+++ b/crates/platform/", &[&["tidegate-platform"]]), ("+++ b/crates/worker/", &[&["tidegate-worker"]])];
 
 /// A seeded bug.
 struct Bug {
@@ -40,11 +41,11 @@ struct Bug {
 
 impl Bug {
     /// The native packages whose tests may notice it.
-    fn packages(&self) -> Result<Vec<&'static [&'static str]>> {
+    fn packages(&self) -> Result<&'static [&'static [&'static str]]> {
         let patch = fs::read_to_string(&self.patch)?;
-        let in_worker = |line: &str| line.starts_with("+++ b/crates/worker/");
-        let worker_only = patch.lines().filter(|line| line.starts_with("+++ ")).all(in_worker);
-        Ok(if worker_only { WORKER.to_vec() } else { NATIVE.to_vec() })
+        let touched = || patch.lines().filter(|line| line.starts_with("+++ "));
+        let apart = APART.into_iter().find(|(folder, _)| touched().all(|line| line.starts_with(folder)));
+        Ok(apart.map_or(NATIVE, |(_, packages)| packages))
     }
 }
 
@@ -72,7 +73,7 @@ pub(crate) fn run(names: &[&str]) -> Result<()> {
         }
         for bug in left {
             copy.apply(&bug.patch, &[])?;
-            let by = copy.test(stage, &bug.packages()?).with_context(|| format!("seeding `{}`", bug.name));
+            let by = copy.test(stage, bug.packages()?).with_context(|| format!("seeding `{}`", bug.name));
             copy.apply(&bug.patch, &["--reverse"])?;
             let by = by?;
             say(&format!("{}: {}", bug.name, by.as_deref().unwrap_or("not caught so far")));
