@@ -154,6 +154,50 @@ async fn a_missing_script_throws_at_fetch_and_says_what_cloudflare_says() -> Res
 }
 
 #[tokio::test]
+async fn no_name_that_is_asked_for_leads_out_of_the_namespace() -> Result<()> {
+    let running = Running::start().await?;
+    running.user("acme", &saying("of customers")).await?;
+    running.deploy("workers/scripts/vault", &saying("of the account"), &json!({})).await?;
+    running.platform.api().create_namespace("others").await?;
+    let theirs = "workers/dispatch/namespaces/others/scripts/acme";
+    running.deploy(theirs, &saying("of others"), &json!({})).await?;
+    // A dispatch Worker that takes the name from the client as it is, and decodes it.
+    let trusting = r#"
+        export default {
+          fetch: (request, env) => env.DISPATCHER.get(decodeURIComponent(new URL(request.url).search.slice(1))).fetch(request)
+            .catch((error) => new Response(error.message, { status: 404 })),
+        };
+    "#;
+    let binding = json!({ "type": "dispatch_namespace", "name": "DISPATCHER", "namespace": "customers" });
+    running.deploy("workers/scripts/dispatcher", trusting, &json!({ "bindings": [binding] })).await?;
+    assert_eq!(running.text("any", "/?acme").await?, "of customers");
+    let outside = [
+        "../account/vault",
+        "..%2Faccount%2Fvault",
+        "..%252Faccount%252Fvault",
+        "../2/acme",
+        "x/../../account/vault",
+        "%2e%2e/account/vault",
+        "..\\account\\vault",
+        "acme?x",
+        "acme#x",
+        "acme/",
+        "./acme",
+        ".",
+        "..",
+        "",
+        "%00",
+    ];
+    for name in outside {
+        let asked = format!("/?{}", name.replace('%', "%25").replace('#', "%23").replace('\\', "%5C"));
+        for path in [format!("/?{}", name.replace('#', "%23").replace('\\', "%5C")), asked] {
+            assert_eq!(running.get("any", &path).await?, (404, "Worker not found.".to_owned()), "{path}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_a_user_worker_throws_reaches_the_dispatch_worker_as_it_was_thrown() -> Result<()> {
     let running = Running::start().await?;
     running.user("acme", "export default { fetch() { throw new TypeError('user boom'); } };").await?;

@@ -24,7 +24,8 @@ export class Isolates {
 
   /** The current version of a script, or `undefined`. */
   async current(scope, name) {
-    const key = `${scope}/${name}`;
+    // A name is whatever a client asked for: it stays one segment, and what is no name names nothing.
+    const key = `${scope}/${encodeURIComponent(name)}`;
     const known = this.#scripts.get(key);
     if (known) return known;
     const asked = this.#changes;
@@ -38,7 +39,7 @@ export class Isolates {
     return script;
   }
 
-  /** What the control plane says: `{key, serial, version}`. The next request loads what is current. */
+  /** What the control plane says: `{key, version}`. The next request loads what is current. */
   changed(changes) {
     this.#changes++;
     for (const { key, version } of changes) {
@@ -66,7 +67,7 @@ export class Isolates {
     this.#isolates.set(base, isolate);
     isolate.code = async () => {
       try {
-        const { bundle } = script.bundle ? script : await fetchWorker(this.#env, `/version/${script.key}/${script.version}`);
+        const { bundle } = script.bundle ? script : await this.#again(script);
         script.bundle = undefined;
         return codeOf(bundle, await place(bundle));
       } catch (error) {
@@ -77,6 +78,13 @@ export class Isolates {
     };
     if (this.#isolates.size > this.#most) this.sweep();
     return isolate;
+  }
+
+  /** The code of a version that was loaded before; if it is gone by now, of the one that took its place. */
+  async #again({ key, version }) {
+    const again = (await fetchWorker(this.#env, `/version/${key}/${version}`)) ?? (await fetchWorker(this.#env, `/worker/${key}`));
+    if (!again) throw new Error("Worker not found.");
+    return again;
   }
 
   /** Ends isolates in which nothing runs: of replaced versions, and the least recently used beyond what may be kept. */
