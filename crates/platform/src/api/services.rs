@@ -81,11 +81,11 @@ pub(super) async fn set_subdomain(State(api): State<Api>, target: Target, body: 
         previews_enabled: Option<bool>,
     }
     let Wanted { enabled, previews_enabled } = body::json(body).await?;
-    let (enabled, previews_enabled) = blocking(&api.store, move |store| {
-        let previews = previews_enabled.unwrap_or(enabled);
-        store.set_subdomain(&target.key, enabled, previews).map(|()| (enabled, previews))
-    })
-    .await?;
+    let previews_enabled = previews_enabled.unwrap_or(enabled);
+    let set = move |store: &Store| store.set_subdomain(&target.key, enabled, previews_enabled);
+    let change = blocking(&api.store, set).await?;
+    // Which hosts lead where is a copy in the runtime, too.
+    api.apply(&[change]).await;
     ok(json!({ "enabled": enabled, "previews_enabled": previews_enabled }))
 }
 

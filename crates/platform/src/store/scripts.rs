@@ -64,8 +64,8 @@ impl Store {
         self.write(|transaction| delete_some(transaction, scope, filter, limit))
     }
 
-    /// Account Workers: at its own host or not.
-    pub fn set_subdomain(&self, key: &ScriptKey, enabled: bool, previews_enabled: bool) -> Result<()> {
+    /// Account Workers: at its own host or not. The version that serves stays the same.
+    pub fn set_subdomain(&self, key: &ScriptKey, enabled: bool, previews_enabled: bool) -> Result<Change> {
         versions::of_account_alone(key)?;
         self.write(|transaction| {
             let script = script_row(transaction, key)?;
@@ -73,7 +73,12 @@ impl Store {
                 "UPDATE scripts SET enabled = ?2, previews_enabled = ?3, modified_on = ?4 WHERE id = ?1",
                 (script, enabled, previews_enabled, now()),
             )?;
-            Ok(())
+            let (version, uuid) = transaction.query_row(
+                "SELECT id, uuid FROM versions WHERE id = (SELECT current FROM scripts WHERE id = ?1)",
+                [script],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            versions::serve(transaction, key, script, version, uuid)
         })
     }
 }

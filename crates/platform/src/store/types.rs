@@ -83,7 +83,7 @@ pub struct Started {
 pub struct Change {
     /// Which script.
     pub key: ScriptKey,
-    /// Grows with every change of any script, for ever: the runtime believes the highest.
+    /// Grows with every change of any script, for ever: it says which of two changes came later.
     pub serial: u64,
     /// The version that serves now; none when it was deleted.
     pub version: Option<String>,

@@ -261,7 +261,13 @@ fn insert_script(transaction: &Transaction<'_>, key: &ScriptKey) -> Result<i64> 
 }
 
 /// Makes a version of a script the one that serves.
-fn serve(transaction: &Transaction<'_>, key: &ScriptKey, script: i64, version: i64, uuid: String) -> Result<Change> {
+pub(super) fn serve(
+    transaction: &Transaction<'_>,
+    key: &ScriptKey,
+    script: i64,
+    version: i64,
+    uuid: String,
+) -> Result<Change> {
     let serial = next_serial(transaction)?;
     transaction
         .prepare_cached("UPDATE scripts SET current = ?2, serial = ?3, modified_on = ?4 WHERE id = ?1")?

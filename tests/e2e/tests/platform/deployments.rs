@@ -137,3 +137,19 @@ async fn a_request_that_is_under_way_ends_on_the_code_that_it_began_on() -> Resu
     assert_eq!(String::from_utf8_lossy(&rest), "old acme", "with its own parameters");
     Ok(())
 }
+
+#[tokio::test]
+async fn an_account_worker_leaves_its_host_as_soon_as_that_is_switched_off() -> Result<()> {
+    let running = Running::start().await?;
+    running.deploy("workers/scripts/open", &saying("open"), &json!({})).await?;
+    let host = "open.workers.localhost";
+    let switch = async |enabled: bool| {
+        let wanted = json!({ "enabled": enabled });
+        running.platform.api().json("POST", "workers/scripts/open/subdomain", &wanted).await?.result()
+    };
+    switch(true).await?;
+    assert_eq!(running.platform.get(host, "/").await?, (200, "open".to_owned()));
+    switch(false).await?;
+    assert_eq!(running.platform.get(host, "/").await?.0, 404);
+    Ok(())
+}

@@ -32,19 +32,21 @@ const isolates = (env) => (known ??= new Isolates(env, KEPT_ISOLATES));
 
 // ---- front ----------------------------------------------------------------------------------------------------------
 
-let entrances = new Map(); // host → name of the account Worker; emptied when an account Worker changes
+let entrances = new Map(); // host → name of the account Worker; another one when an account Worker changes
 
 export default {
   async fetch(request, env, ctx) {
     const { host } = new URL(request.url);
-    let name = entrances.get(host);
+    // What is asked for while account Workers change is kept in the map of before.
+    const names = entrances;
+    let name = names.get(host);
     if (name === undefined) {
       const answer = await env.CONTROL.fetch(`http://control/entrance?host=${encodeURIComponent(host)}`);
       if (answer.status !== 200) return new Response(answer.body, { status: answer.status, headers: answer.headers });
       name = await answer.text();
       // Hosts are the clients' choice.
-      if (entrances.size >= 1000) entrances = new Map();
-      entrances.set(host, name);
+      if (names.size >= 1000) names.clear();
+      names.set(host, name);
     }
     const worker = await accountWorker(env, ctx, name);
     return worker ? worker.fetch(request) : new Response(`there is no Worker \`${name}\`\n`, { status: 404 });
