@@ -162,12 +162,12 @@ async fn no_name_that_is_asked_for_leads_out_of_the_namespace() -> Result<()> {
     let theirs = "workers/dispatch/namespaces/others/scripts/acme";
     running.deploy(theirs, &saying("of others"), &json!({})).await?;
     // A dispatch Worker that takes the name from the client as it is, and decodes it.
-    let trusting = r#"
+    let trusting = r"
         export default {
           fetch: (request, env) => env.DISPATCHER.get(decodeURIComponent(new URL(request.url).search.slice(1))).fetch(request)
             .catch((error) => new Response(error.message, { status: 404 })),
         };
-    "#;
+    ";
     let binding = json!({ "type": "dispatch_namespace", "name": "DISPATCHER", "namespace": "customers" });
     running.deploy("workers/scripts/dispatcher", trusting, &json!({ "bindings": [binding] })).await?;
     assert_eq!(running.text("any", "/?acme").await?, "of customers");
