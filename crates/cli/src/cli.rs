@@ -4,7 +4,12 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 #[cfg(unix)]
 use crate::commands::dev;
-use crate::commands::{build, check, compile, decide, init, inspect, keys, not_yet, test};
+#[cfg(not(unix))]
+use crate::commands::not_yet;
+use crate::commands::{
+    build, check, compile, completions, decide, diff, doctor, explain, fmt, import, init, inspect, keys, reach, replay,
+    schema, suggest, test,
+};
 
 /// Decides what tenant code on Workers for Platforms may reach, and with which credentials.
 #[derive(Debug, Parser)]
@@ -47,26 +52,16 @@ pub(crate) enum Command {
     /// Run Workers for Platforms on this machine (Linux and macOS)
     #[cfg(not(unix))]
     Dev(not_yet::Args),
-    /// Show how a decision came about (not yet)
-    Explain(not_yet::Args),
-    /// Compare what two policies decide (not yet)
-    Diff(not_yet::Args),
-    /// List what a customer can reach (not yet)
-    Reach(not_yet::Args),
-    /// Run recorded requests through a policy (not yet)
-    Replay(not_yet::Args),
-    /// Propose rules from recorded requests (not yet)
-    Suggest(not_yet::Args),
-    /// Turn another product's rules into a policy (not yet)
-    Import(not_yet::Args),
-    /// Format policy files (not yet)
-    Fmt(not_yet::Args),
-    /// Print the JSON schema of policy files (not yet)
-    Schema(not_yet::Args),
-    /// Print shell completions (not yet)
-    Completions(not_yet::Args),
-    /// Look for what is missing on this machine (not yet)
-    Doctor(not_yet::Args),
+    Explain(explain::Args),
+    Diff(diff::Args),
+    Reach(reach::Args),
+    Replay(replay::Args),
+    Suggest(suggest::Args),
+    Import(import::Args),
+    Fmt(fmt::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
+    Doctor(doctor::Args),
 }
 
 #[cfg(test)]

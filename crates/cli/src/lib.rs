@@ -5,8 +5,8 @@
 //!
 //! ```text
 //!   args ─► cli ─► commands::check ──► render / json          findings
-//!                  commands::decide ─► request ─► decision    one judged request, one answer
-//!                  commands::test ───► policy_tests           policies/*.test.toml
+//!                  commands::decide ─► tidegate_test          one judged request, one answer
+//!                  commands::test ───► tidegate_test          policies/*.test.toml
 //!                  commands::build ──► bundle                 Worker + table → a folder to deploy
 //!                  commands::keys ───► keys                   key pairs, JWKS
 //!                  commands::dev ────► dev                    the local platform, with a policy that is watched
@@ -19,20 +19,15 @@
 pub mod bundle;
 mod cli;
 mod commands;
-mod decision;
 #[cfg(unix)]
 mod dev;
-mod engine;
 mod files;
-mod instant;
 mod json;
 pub mod keys;
 mod lines;
 mod load;
 mod outcome;
-pub mod policy_tests;
 mod render;
-mod request;
 mod terminal;
 
 use std::ffi::OsString;

@@ -6,9 +6,9 @@
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, Stdout, Write};
 
-use annotate_snippets::normalize_untrusted_str;
 use tidegate_compiler::diagnostic::Diagnostic;
 use tidegate_compiler::source::SourceMap;
+use tidegate_test::plain::{plain, without_c1};
 
 use crate::outcome::{Explained, Failure};
 use crate::render;
@@ -80,18 +80,8 @@ impl Explained for StdoutError {
     }
 }
 
-/// Text that may hold input as one line that a terminal takes for text: no controls, no change of direction.
-pub(crate) fn plain(text: &str) -> String {
-    without_c1(&normalize_untrusted_str(text)).replace('\n', " ")
-}
-
 fn plain_lines(text: &str) -> String {
     text.lines().map(plain).collect::<Vec<_>>().join("\n")
-}
-
-/// Terminals read U+009B as the beginning of an escape sequence; `annotate-snippets` passes it on.
-fn without_c1(text: &str) -> String {
-    text.replace(|c| matches!(c, '\u{80}'..='\u{9f}'), "\u{fffd}")
 }
 
 /// A writer that keeps quiet once its reader has gone.

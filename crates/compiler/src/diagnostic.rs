@@ -37,6 +37,17 @@ pub enum Severity {
     Warning,
 }
 
+/// What becomes of a lint's findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// They are not shown, and not looked for.
+    Allow,
+    /// They are errors.
+    Deny,
+    /// They are warnings.
+    Warn,
+}
+
 impl Diagnostic {
     /// An error at a place.
     pub fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
@@ -88,7 +99,7 @@ fn plain(text: impl Into<String>) -> String {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+    ($($(#[$doc:meta])* $name:ident = $text:literal $(lint $level:ident)?,)*) => {
         /// What a finding is about. The texts are API: scripts and editors hold them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code { $($(#[$doc])* $name,)* }
@@ -101,11 +112,18 @@ macro_rules! codes {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
+
+            /// How a lint is treated unless somebody says otherwise; `None` for what is always an error.
+            pub const fn default_level(self) -> Option<Level> {
+                match self { $($(Self::$name => Some(Level::$level),)?)* _ => None }
+            }
         }
     };
 }
 
 codes! {
+    /// An allow rule of which deny rules leave nothing.
+    AllowDenied = "allow-denied" lint Warn,
     /// Two rules that can match one request give one header in two ways.
     Conflict = "conflict",
     /// A credential could reach a host that is not the operator's to name.
@@ -116,6 +134,10 @@ codes! {
     EmptyArray = "empty-array",
     /// A list file holds no name.
     EmptyList = "empty-list",
+    /// An allow rule whose day has come.
+    Expired = "expired" lint Warn,
+    /// An allow rule whose day comes within two weeks.
+    ExpiresSoon = "expires-soon" lint Warn,
     /// `extends` comes back to a file that it started from.
     ExtendsCycle = "extends-cycle",
     /// A file is larger than Tidegate reads.
@@ -130,28 +152,52 @@ codes! {
     InvalidValue = "invalid-value",
     /// A template would send a signing key to an upstream.
     KeySecret = "key-secret",
+    /// An entry of a list that blocks a host which an allow rule names.
+    ListBlocksHost = "list-blocks-host" lint Warn,
     /// A line of a list that is neither an entry, a comment nor known boilerplate.
     ListLine = "list-line",
     /// A key that needs another, or excludes another, in its table.
     MisplacedKey = "misplaced-key",
     /// A required key is absent.
     MissingKey = "missing-key",
+    /// A host name that mixes scripts, as look-alikes do.
+    MixedScript = "mixed-script" lint Warn,
+    /// A deny rule whose `*` leaves what is deeper open.
+    NarrowWildcard = "narrow-wildcard" lint Warn,
+    /// A rule that no request can match.
+    NeverMatches = "never-matches" lint Warn,
     /// A file is not UTF-8.
     NotUtf8 = "not-utf8",
     /// Part of the language that this version does not have yet.
     NotYet = "not-yet",
+    /// Two rules that set one header for one request, to the same value.
+    OverlappingSet = "overlapping-set" lint Allow,
     /// A pattern's automaton is over the size limit.
     PatternTooLarge = "pattern-too-large",
+    /// A rule without which every request would be decided and sent the same.
+    ShadowedRule = "shadowed-rule" lint Warn,
     /// An HS256 key serves more than one audience.
     SharedKey = "shared-key",
     /// The file is not TOML.
     Syntax = "syntax",
+    /// An allow rule that trusts a header which the tenant writes.
+    TenantHeader = "tenant-header" lint Warn,
+    /// A question about the policy that could not be answered within its budget.
+    Undecided = "undecided" lint Warn,
     /// A key that its table does not have.
     UnknownKey = "unknown-key",
     /// A name that nothing declares: a list, a key, a template.
     UnknownName = "unknown-name",
     /// A pattern that no request can meet.
     UnmatchablePattern = "unmatchable-pattern",
+    /// Facts about a customer that no rule asks for.
+    UnusedCustomer = "unused-customer" lint Warn,
+    /// A signing key that no rule signs with.
+    UnusedKey = "unused-key" lint Warn,
+    /// A list that no rule names.
+    UnusedList = "unused-list" lint Warn,
+    /// A deny rule whose `except` takes out all that it denies.
+    VoidDeny = "void-deny" lint Warn,
     /// A value of another type than the key takes.
     WrongType = "wrong-type",
 }

@@ -21,7 +21,7 @@ mod check;
 pub mod checked;
 pub mod diagnostic;
 mod list;
-mod load;
+pub mod load;
 mod lower;
 mod pattern;
 pub mod source;

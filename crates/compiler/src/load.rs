@@ -40,7 +40,7 @@ pub(crate) fn load(root: &Path, sources: &mut SourceMap, findings: &mut Vec<Diag
 }
 
 /// Reads a text file of at most `limit` bytes. The fault names the file as `path` does.
-pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String, Fault> {
+pub fn read_text(path: &Path, limit: u64) -> Result<String, Fault> {
     let fault = |code, message: String| Fault { code, message };
     let shown = path.display();
     let unreadable = |error: std::io::Error| {
@@ -74,14 +74,15 @@ pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String, Fault> {
 }
 
 /// Why a file could not be read.
-pub(crate) struct Fault {
+#[derive(Debug)]
+pub struct Fault {
     code: Code,
     message: String,
 }
 
 impl Fault {
     /// The fault as a finding at the place that names the file.
-    pub(crate) fn at(self, span: Span) -> Diagnostic {
+    pub fn at(self, span: Span) -> Diagnostic {
         let finding = Diagnostic::error(self.code, span, self.message);
         match self.code {
             Code::FileTooLarge => finding.help("split it into several files"),

@@ -10,13 +10,14 @@ use tidegate_compiler::checked;
 use tidegate_engine::{Judgement, Policy, Reason, RuleRef, Target};
 use tidegate_reference::Answer;
 
+use crate::plain::plain;
 use crate::request::Request;
-use crate::terminal::plain;
 
 /// What is said about one request.
 #[derive(Debug, Serialize)]
-pub(crate) struct Decision {
-    pub(crate) effect: &'static str,
+pub struct Decision {
+    /// What happens.
+    pub effect: &'static str,
     reason: &'static str,
     /// The determining rule.
     rule: Option<String>,
@@ -50,17 +51,17 @@ struct Token {
 
 /// A decision and the asker's name for its request.
 #[derive(Debug, Serialize)]
-pub(crate) struct Answered<'d> {
+pub struct Answered<'d> {
     /// The name.
-    pub(crate) id: &'d Value,
+    pub id: &'d Value,
     /// The decision.
     #[serde(flatten)]
-    pub(crate) decision: &'d Decision,
+    pub decision: &'d Decision,
 }
 
 impl Decision {
     /// What a compiled table said about a request.
-    pub(crate) fn of_table(judgement: &Judgement<'_>, target: Option<&Target>, policy: &Policy<'_>) -> Self {
+    pub fn of_table(judgement: &Judgement<'_>, target: Option<&Target>, policy: &Policy<'_>) -> Self {
         let forwarding = judgement.forwarding.as_ref();
         let rules = ids(&judgement.rules);
         Self {
@@ -93,7 +94,7 @@ impl Decision {
     }
 
     /// What the reference interpreter said about a request.
-    pub(crate) fn of_reference(answer: Answer, mode: &'static str, digest: &str) -> Self {
+    pub fn of_reference(answer: Answer, mode: &'static str, digest: &str) -> Self {
         let (set, remove, token) = match answer.forwarded {
             Some(forwarded) => (forwarded.set, forwarded.remove.into_iter().collect(), forwarded.token),
             None => (BTreeMap::new(), Vec::new(), None),
@@ -130,7 +131,7 @@ impl Decision {
     }
 
     /// One line: what happens, and why.
-    pub(crate) fn headline(&self, request: &Request) -> String {
+    pub fn headline(&self, request: &Request) -> String {
         let url = self.url.as_deref().unwrap_or(&request.url);
         let because = match &self.rule {
             Some(rule) => format!("{} {rule}", self.reason),
@@ -140,7 +141,7 @@ impl Decision {
     }
 
     /// All that there is to say, a line each, for people.
-    pub(crate) fn text(&self, request: &Request) -> String {
+    pub fn text(&self, request: &Request) -> String {
         let mut text = self.headline(request);
         let mut line = |name: &str, value: &str| {
             let _ = write!(text, "\n  {name:<12}{}", plain(value));

@@ -9,7 +9,7 @@ use crate::instant::Seconds;
 use crate::request::Request;
 
 /// A policy, ready to answer.
-pub(crate) enum Engine<'p> {
+pub enum Engine<'p> {
     /// The reference interpreter.
     Reference {
         /// What it reads.
@@ -28,19 +28,19 @@ pub(crate) enum Engine<'p> {
 
 impl<'p> Engine<'p> {
     /// The reference interpreter.
-    pub(crate) fn reference(output: &'p Output) -> Result<Self, PolicyError> {
+    pub fn reference(output: &'p Output) -> Result<Self, PolicyError> {
         let digest = Policy::from_bytes(&output.table)?.digest().to_owned();
         Ok(Self::Reference { policy: &output.policy, digest })
     }
 
     /// The compiled table.
-    pub(crate) fn table(output: &'p Output) -> Result<Self, PolicyError> {
+    pub fn table(output: &'p Output) -> Result<Self, PolicyError> {
         let policy = Policy::from_bytes(&output.table)?;
         Ok(Self::Table { scratch: policy.scratch(), policy: Box::new(policy) })
     }
 
     /// Answers a request. Secrets are never needed to tell what would happen: placeholders stand in for them.
-    pub(crate) fn decide(&mut self, request: &Request, now: Seconds) -> Decision {
+    pub fn decide(&mut self, request: &Request, now: Seconds) -> Decision {
         match self {
             Self::Reference { policy, digest } => {
                 let view = tidegate_reference::Request {

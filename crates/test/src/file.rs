@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use tidegate_compiler::diagnostic::{Code, Diagnostic};
+use tidegate_compiler::load::read_text;
 use tidegate_compiler::source::{SourceMap, Span, Text};
 use tidegate_compiler::tree::{self, Grammar, Pair, Reader, Table};
 use tidegate_engine::Reason;
 use toml::de::DeValue;
 
-use super::SUFFIX;
-use crate::files::{self, FileError, MIB};
+use crate::SUFFIX;
 use crate::instant::{self, Seconds};
 use crate::request::{Request, checked_header, join};
 
 /// The largest test file.
-const LARGEST: u64 = 16 * MIB;
+const LARGEST: u64 = 16 << 20;
 
 /// What reading a test file came to.
 #[derive(Debug)]
@@ -43,15 +43,15 @@ pub struct TestFile {
 pub struct Case {
     /// A sentence.
     pub name: String,
-    pub(super) request: Request,
-    pub(super) at: Option<Seconds>,
+    pub(crate) request: Request,
+    pub(crate) at: Option<Seconds>,
     /// What must be so.
     pub expect: Expectation,
 }
 
 /// Members of the answer, as `tidegate decide` writes it, that must be as here.
 #[derive(Debug)]
-pub struct Expectation(pub(super) Map<String, Value>);
+pub struct Expectation(pub(crate) Map<String, Value>);
 
 const FILE: Grammar = Grammar { what: "a test file", keys: &["policy", "case"], home_of };
 const CASE: &[&str] = &["name", "method", "url", "customer", "tags", "headers", "at", "expect"];
@@ -69,19 +69,14 @@ fn home_of(key: &str) -> Option<&'static str> {
 pub fn parse(path: &Path) -> Parsed {
     let mut sources = SourceMap::default();
     let mut diagnostics = Vec::new();
-    let file = match files::read_text(path, LARGEST) {
+    let file = match read_text(path, LARGEST) {
         Ok(text) => {
             let file = sources.add(path, text.clone());
             tree::read(file, &text, &FILE, &mut diagnostics, |reader, root| read(path, reader, root)).0
         }
-        Err(error) => {
+        Err(fault) => {
             let file = sources.add(path, String::new());
-            let code = match error {
-                FileError::NotUtf8 { .. } => Code::NotUtf8,
-                FileError::TooLarge { .. } => Code::FileTooLarge,
-                _ => Code::FileUnreadable,
-            };
-            diagnostics.push(Diagnostic::error(code, Span { file, start: 0, end: 0 }, error.to_string()));
+            diagnostics.push(fault.at(Span { file, start: 0, end: 0 }));
             None
         }
     };

@@ -3,13 +3,13 @@
 use toml::value::{Date, Datetime, Offset, Time};
 
 /// Seconds since 1970-01-01T00:00:00Z.
-pub(crate) type Seconds = i64;
+pub type Seconds = i64;
 
 /// What `--at` takes.
-pub(crate) const FORM: &str = "`YYYY-MM-DD` or `YYYY-MM-DDThh:mm:ssZ`";
+pub const FORM: &str = "`YYYY-MM-DD` or `YYYY-MM-DDThh:mm:ssZ`";
 
 /// Reads an instant; a date alone is its first second in UTC.
-pub(crate) fn parse(text: &str) -> Result<Seconds, String> {
+pub fn parse(text: &str) -> Result<Seconds, String> {
     // TOML's own dates take a space for the `T`, offsets and fractions; the contract knows two forms.
     let form = text.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
     if !form.clone().eq(*b"0000-00-00") && !form.eq(*b"0000-00-00T00:00:00Z") {
@@ -22,7 +22,7 @@ pub(crate) fn parse(text: &str) -> Result<Seconds, String> {
 }
 
 /// The instant of a TOML date, or of a date and time with offset `Z`; `None` for the other kinds of date.
-pub(crate) fn from_toml(datetime: &Datetime) -> Option<Seconds> {
+pub fn from_toml(datetime: &Datetime) -> Option<Seconds> {
     let days = days_since_1970(datetime.date?);
     match (datetime.time, datetime.offset) {
         (None, None) => Some(days * 86_400),
@@ -35,7 +35,7 @@ pub(crate) fn from_toml(datetime: &Datetime) -> Option<Seconds> {
 }
 
 /// The instant that it is.
-pub(crate) fn now() -> Seconds {
+pub fn now() -> Seconds {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }

@@ -1,4 +1,10 @@
-//! Tests of policies: files `policies/<name>.test.toml` with requests and what must become of them.
+//! Asking policies: requests, the decisions on them, and tests of both.
+//!
+//! Everything is answered by the compiled table, through the same code as in the Worker; the reference interpreter can be
+//! asked in its place.
+//!
+//! # Test files
+//! Files `policies/<name>.test.toml` hold requests and what must become of them.
 //!
 //! ```toml
 //! policy = "acme.toml"                  # default: this file's name without `.test`
@@ -20,7 +26,12 @@
 //! set, and `rules = []` that no rule decided. Of `jwt` those members count that it names, and `jwt = false` says that there is
 //! no token. Secrets appear as `<secret:NAME>`.
 
+pub mod decision;
+pub mod engine;
 mod file;
+pub mod instant;
+pub mod plain;
+pub mod request;
 mod run;
 
 use std::path::Path;

@@ -9,26 +9,26 @@ use tidegate_engine::{Header, parse_tag_list};
 
 /// A request, with what the outbound parameters would say about its tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Request {
+pub struct Request {
     /// The method, in any case.
-    pub(crate) method: String,
+    pub method: String,
     /// The URL as received.
-    pub(crate) url: String,
+    pub url: String,
     /// The customer, if the parameters name one.
-    pub(crate) customer: Option<String>,
+    pub customer: Option<String>,
     /// The customer's tags; `None` where the parameters hold none or something else in their place.
-    pub(crate) tags: Option<Vec<String>>,
+    pub tags: Option<Vec<String>>,
     /// The headers as received, each name once (see [`join`]).
-    pub(crate) headers: Vec<Header>,
+    pub headers: Vec<Header>,
 }
 
 /// A request and the name that its asker has for it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct RequestLine {
+pub struct RequestLine {
     /// Comes back with the answer.
-    pub(crate) id: Value,
+    pub id: Value,
     /// The request.
-    pub(crate) request: Request,
+    pub request: Request,
 }
 
 /// The line's object. Its keys are the contract; an unknown one is an error, for a misspelt `customer` would be no customer.
@@ -54,7 +54,7 @@ impl RequestLine {
     ///
     /// `customer` and `tags` stand for outbound parameters, which can hold anything: what is no customer and no tags to
     /// the Worker is none here, and the policy answers.
-    pub(crate) fn parse(line: &[u8]) -> Result<Self, String> {
+    pub fn parse(line: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(line).map_err(|error| format!("the line is not UTF-8: {error}"))?;
         if !text.trim_start().starts_with('{') {
             return Err("the line is not a JSON object".to_owned());
@@ -115,7 +115,7 @@ impl<'de> Deserialize<'de> for Headers {
 }
 
 /// Headers of one name made one, as the runtime's `Headers` does before anybody sees them (Fetch, "combine").
-pub(crate) fn join(headers: impl IntoIterator<Item = Header>) -> Vec<Header> {
+pub fn join(headers: impl IntoIterator<Item = Header>) -> Vec<Header> {
     let mut joined = Vec::<Header>::new();
     for (name, value) in headers {
         let value = value.trim_matches([' ', '\t']);
@@ -131,13 +131,13 @@ pub(crate) fn join(headers: impl IntoIterator<Item = Header>) -> Vec<Header> {
 }
 
 /// Reads `Name: value`.
-pub(crate) fn parse_header(text: &str) -> Result<Header, String> {
+pub fn parse_header(text: &str) -> Result<Header, String> {
     let (name, value) = text.split_once(':').ok_or_else(|| format!("`{text}` is not a header; write `name: value`"))?;
     checked_header(name.to_owned(), value.to_owned())
 }
 
 /// A header that could be on a request: the name a token (RFC 9110 §5.6.2), no line break or NUL in the value.
-pub(crate) fn checked_header(name: String, value: String) -> Result<Header, String> {
+pub fn checked_header(name: String, value: String) -> Result<Header, String> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err(format!("`{}` is not a header name", name.escape_debug()));

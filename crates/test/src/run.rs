@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use tidegate_compiler::diagnostic::Diagnostic;
 use tidegate_compiler::source::SourceMap;
 
-use super::file::{Case, Expectation, parse};
 use crate::engine::Engine;
+use crate::file::{Case, Expectation, parse};
 use crate::instant;
 
 /// What a test file came to.

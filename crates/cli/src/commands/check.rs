@@ -7,7 +7,6 @@ use tidegate_compiler::diagnostic::Severity;
 
 use crate::cli::Format;
 use crate::outcome::{Failure, Outcome};
-use crate::policy_tests;
 use crate::terminal::Terminal;
 use crate::{json, render};
 
@@ -25,8 +24,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Result<Outcome, Failure> {
     let mut outcome = Outcome::Fine;
     for path in &args.files {
-        let (sources, diagnostics, contents) = if policy_tests::is_test_file(path) {
-            let parsed = policy_tests::parse(path);
+        let (sources, diagnostics, contents) = if tidegate_test::is_test_file(path) {
+            let parsed = tidegate_test::parse(path);
             (parsed.sources, parsed.diagnostics, parsed.file.map(|file| render::counted(file.cases.len(), "case")))
         } else {
             let compilation = tidegate_compiler::compile(path);

@@ -7,15 +7,16 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::Value;
 use tidegate_engine::Header;
+use tidegate_test::decision::Answered;
+use tidegate_test::engine::Engine;
+use tidegate_test::instant::{self, Seconds};
+use tidegate_test::plain::plain;
+use tidegate_test::request::{Request, RequestLine, join, parse_header};
 
 use crate::cli::Format;
-use crate::decision::Answered;
-use crate::engine::Engine;
-use crate::instant::{self, Seconds};
 use crate::lines::{Line, Lines};
 use crate::outcome::{Failure, Outcome};
-use crate::request::{Request, RequestLine, join, parse_header};
-use crate::terminal::{Terminal, plain};
+use crate::terminal::Terminal;
 use crate::{files, json, load};
 
 /// Ask a policy about one request, or about many

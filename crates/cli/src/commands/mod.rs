@@ -3,13 +3,23 @@
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod compile;
+pub(crate) mod completions;
 pub(crate) mod decide;
 #[cfg(unix)]
 pub(crate) mod dev;
+pub(crate) mod diff;
+pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod fmt;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod keys;
 pub(crate) mod not_yet;
+pub(crate) mod reach;
+pub(crate) mod replay;
+pub(crate) mod schema;
+pub(crate) mod suggest;
 pub(crate) mod test;
 
 use crate::cli::{Cli, Command, Format};
@@ -33,15 +43,15 @@ pub(crate) fn run(cli: Cli, terminal: &mut Terminal) -> Result<Outcome, Failure>
         Command::Dev(args) => dev::run(*args, format, terminal),
         #[cfg(not(unix))]
         Command::Dev(_) => Err(Failure::new("`tidegate dev` needs Unix sockets", "run it on Linux, macOS or WSL")),
-        Command::Explain(_) => not_yet::run("explain"),
-        Command::Diff(_) => not_yet::run("diff"),
-        Command::Reach(_) => not_yet::run("reach"),
-        Command::Replay(_) => not_yet::run("replay"),
-        Command::Suggest(_) => not_yet::run("suggest"),
-        Command::Import(_) => not_yet::run("import"),
-        Command::Fmt(_) => not_yet::run("fmt"),
-        Command::Schema(_) => not_yet::run("schema"),
-        Command::Completions(_) => not_yet::run("completions"),
-        Command::Doctor(_) => not_yet::run("doctor"),
+        Command::Explain(args) => explain::run(&args, format, terminal),
+        Command::Diff(args) => diff::run(&args, format, terminal),
+        Command::Reach(args) => reach::run(&args, format, terminal),
+        Command::Replay(args) => replay::run(&args, format, terminal),
+        Command::Suggest(args) => suggest::run(&args, format, terminal),
+        Command::Import(args) => import::run(&args, format, terminal),
+        Command::Fmt(args) => fmt::run(&args, format, terminal),
+        Command::Schema(args) => schema::run(&args, format, terminal),
+        Command::Completions(args) => completions::run(&args, format, terminal),
+        Command::Doctor(args) => doctor::run(&args, format, terminal),
     }
 }

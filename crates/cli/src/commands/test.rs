@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use tidegate_test::plain::plain;
+use tidegate_test::{CaseReport, FileReport, Mismatch, SUFFIX};
 
 use crate::cli::Format;
 use crate::outcome::{Failure, Outcome};
-use crate::policy_tests::{self, CaseReport, FileReport, Mismatch, SUFFIX};
-use crate::terminal::{Terminal, plain};
+use crate::terminal::Terminal;
 use crate::{files, json};
 
 /// Where test files are looked for.
@@ -56,7 +57,7 @@ pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Resul
     let files = test_files(&args.files)?;
     let (mut passed, mut failed) = (0, 0);
     for path in &files {
-        let report = policy_tests::run(path);
+        let report = tidegate_test::run(path);
         for (sources, diagnostics) in &report.findings {
             terminal.findings(sources, diagnostics);
         }
@@ -128,7 +129,7 @@ fn test_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             continue;
         }
         files::open(path)?;
-        if !policy_tests::is_test_file(path) {
+        if !tidegate_test::is_test_file(path) {
             let beside = path.with_extension("test.toml");
             let help = if beside.is_file() {
                 format!("did you mean `{}`?", beside.display())
@@ -150,7 +151,7 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.map_err(|error| files::read_error(folder, error))?.path();
-        if policy_tests::is_test_file(&path) {
+        if tidegate_test::is_test_file(&path) {
             found.push(path);
         }
     }

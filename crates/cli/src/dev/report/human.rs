@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tidegate_platform::runtime::Event;
+use tidegate_test::plain::plain;
 
 use super::{Deployed, Ready, Report};
 use crate::dev::ApiAccess;
 use crate::outcome::Failure;
 use crate::render;
-use crate::terminal::{StdoutError, Terminal, plain};
+use crate::terminal::{StdoutError, Terminal};
 
 /// Shows a report.
 pub(super) fn print(report: &Report, terminal: &mut Terminal) -> Result<(), StdoutError> {
