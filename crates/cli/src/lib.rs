@@ -24,6 +24,7 @@ mod dev;
 mod files;
 mod json;
 pub mod keys;
+mod levels;
 mod lines;
 mod load;
 mod outcome;

@@ -123,6 +123,16 @@ macro_rules! codes {
 }
 
 impl Code {
+    /// Every lint, in alphabetical order.
+    pub fn lints() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|code| code.is_lint())
+    }
+
+    /// Whether it has a level; all else is an error always.
+    pub const fn is_lint(self) -> bool {
+        self.default_level().is_some()
+    }
+
     /// The code of this text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == text)
@@ -146,7 +156,7 @@ codes! {
     /// An array that must hold something holds nothing.
     EmptyArray = "empty-array",
     /// A list file holds no name.
-    EmptyList = "empty-list",
+    EmptyList = "empty-list" lint Warn,
     /// An allow rule whose day has come.
     Expired = "expired" lint Warn,
     /// An allow rule whose day comes within two weeks.

@@ -6,6 +6,7 @@ use tidegate_compiler::checked::CheckedPolicy;
 use tidegate_compiler::diagnostic::Severity;
 
 use crate::cli::Format;
+use crate::levels::LevelArgs;
 use crate::outcome::{Failure, Outcome};
 use crate::terminal::Terminal;
 use crate::{json, render};
@@ -14,11 +15,17 @@ use crate::{json, render};
 ///
 /// Findings go to stderr for people, or to stdout as one JSON object a line (`--format json`). Test files
 /// (`*.test.toml`) are checked for their form, so that `policies/*.toml` may stand here. Exits 1 on errors.
+///
+/// Lints are warnings unless the policy says otherwise in `[lints]`, or the command line over it: the last of `-D`, `-W` and `-A`
+/// that names a lint counts. `tidegate explain CODE` says what a finding means.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Policies and test files.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    levels: LevelArgs,
 }
 
 pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Result<Outcome, Failure> {
@@ -28,7 +35,7 @@ pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Resul
             let parsed = tidegate_test::parse(path);
             (parsed.sources, parsed.diagnostics, parsed.file.map(|file| render::counted(file.cases.len(), "case")))
         } else {
-            let compilation = tidegate_compiler::compile(path);
+            let compilation = tidegate_compiler::compile_with(path, &args.levels.0);
             let contents = compilation.output.map(|output| policy_contents(&output.policy));
             (compilation.sources, compilation.diagnostics, contents)
         };
