@@ -22,6 +22,7 @@ mod commands;
 #[cfg(unix)]
 mod dev;
 mod files;
+mod github;
 mod json;
 pub mod keys;
 mod levels;
@@ -29,6 +30,7 @@ mod lines;
 mod load;
 mod outcome;
 mod render;
+mod sarif;
 mod terminal;
 
 use std::ffi::OsString;

@@ -100,10 +100,10 @@ fn plain(text: impl Into<String>) -> String {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal $(lint $level:ident)?,)*) => {
+    ($(#[doc = $doc:literal] $name:ident = $text:literal $(lint $level:ident)?,)*) => {
         /// What a finding is about. The texts are API: scripts and editors hold them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Code { $($(#[$doc])* $name,)* }
+        pub enum Code { $(#[doc = $doc] $name,)* }
 
         impl Code {
             /// Every code, in alphabetical order.
@@ -112,6 +112,11 @@ macro_rules! codes {
             /// The stable text.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
+            }
+
+            /// What it means, in a sentence.
+            pub fn summary(self) -> &'static str {
+                match self { $(Self::$name => $doc.trim(),)* }
             }
 
             /// How a lint is treated unless somebody says otherwise; `None` for what is always an error.

@@ -6,6 +6,7 @@ mod compile;
 mod decide;
 mod dev;
 mod explain;
+mod formats;
 mod init;
 mod keys;
 mod support;
