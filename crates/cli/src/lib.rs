@@ -28,6 +28,7 @@ pub mod keys;
 mod levels;
 mod lines;
 mod load;
+mod markdown;
 mod outcome;
 mod render;
 mod sarif;

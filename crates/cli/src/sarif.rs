@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use tidegate_compiler::diagnostic::{Code, Diagnostic, Level, Severity};
 use tidegate_compiler::source::{SourceMap, Span};
 
+use crate::markdown;
+
 /// What stands in a path as it is: the unreserved characters of RFC 3986 §2.3.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -59,6 +61,7 @@ fn rule(code: Code) -> Value {
     json!({
         "id": code.as_str(),
         "shortDescription": { "text": code.summary() },
+        "help": { "text": markdown::plain(code.page()), "markdown": code.page() },
         "defaultConfiguration": { "enabled": enabled, "level": level },
     })
 }

@@ -119,6 +119,11 @@ macro_rules! codes {
                 match self { $(Self::$name => $doc.trim(),)* }
             }
 
+            /// Its page, in Markdown: what it means, why it matters, what to avoid and what to prefer.
+            pub const fn page(self) -> &'static str {
+                match self { $(Self::$name => include_str!(concat!("../../../docs/diagnostics/", $text, ".md")),)* }
+            }
+
             /// How a lint is treated unless somebody says otherwise; `None` for what is always an error.
             pub const fn default_level(self) -> Option<Level> {
                 match self { $($(Self::$name => Some(Level::$level),)?)* _ => None }

@@ -25,3 +25,15 @@ fn a_request_needs_a_policy_and_a_policy_needs_a_request() {
         assert!(run.stderr.contains("Usage: tidegate explain CODE"), "{args:?}: {}", run.stderr);
     }
 }
+
+#[test]
+fn a_code_is_explained_by_its_page() {
+    let folder = Folder::new();
+    for written in ["list-line", "error[list-line]"] {
+        insta::assert_snapshot!("page", folder.run(&["explain", written]).ends(0).stdout);
+    }
+    let explained = &folder.run(&["explain", "empty-list", "--format", "json"]).ends(0).json()[0];
+    assert_eq!(explained["summary"], "A list file holds no name.");
+    assert_eq!(explained["default_level"], "warn");
+    assert!(explained["page"].as_str().is_some_and(|page| page.starts_with("# empty-list\n")));
+}

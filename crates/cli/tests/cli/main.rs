@@ -5,6 +5,7 @@ mod check;
 mod compile;
 mod decide;
 mod dev;
+mod diagnostics;
 mod explain;
 mod formats;
 mod init;
