@@ -1,6 +1,7 @@
 //! Findings about a policy, as data. How they look is the command line's business.
 
 use crate::source::Span;
+use crate::tree::did_you_mean;
 
 /// One finding: what is wrong, where, and the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +120,18 @@ macro_rules! codes {
             }
         }
     };
+}
+
+impl Code {
+    /// The code of this text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+
+    /// The code that somebody may have meant who wrote this.
+    pub fn similar(written: &str) -> Option<Self> {
+        did_you_mean(written, Self::ALL.iter().map(|code| code.as_str())).and_then(Self::parse)
+    }
 }
 
 codes! {
