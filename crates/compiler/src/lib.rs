@@ -17,6 +17,7 @@
 //! It prints nothing and knows no exit codes: findings are data. It decides no request; that is `tidegate-engine`.
 
 pub mod alternatives;
+pub mod analysis;
 mod automaton;
 mod check;
 pub mod checked;
@@ -28,6 +29,7 @@ mod pattern;
 pub mod source;
 mod syntax;
 pub mod tree;
+mod universe;
 
 use std::path::Path;
 
