@@ -22,12 +22,16 @@ mod commands;
 #[cfg(unix)]
 mod dev;
 mod files;
+mod github;
 mod json;
 pub mod keys;
+mod levels;
 mod lines;
 mod load;
+mod markdown;
 mod outcome;
 mod render;
+mod sarif;
 mod terminal;
 
 use std::ffi::OsString;

@@ -18,28 +18,47 @@ pub(crate) const SHOWN_PER_LIST: usize = 20;
 /// A source line longer than this is named but not shown.
 const LONGEST_LINE: usize = 4096;
 
+/// What people see of many findings.
+pub(crate) enum Shown<'d> {
+    /// A finding.
+    Finding(&'d Diagnostic),
+    /// So many lines of one list that are passed over, and in what words.
+    More(FileId, String),
+}
+
 /// All findings, each as a block; of a list file the first [`SHOWN_PER_LIST`] and a count.
 pub(crate) fn diagnostics(sources: &SourceMap, diagnostics: &[Diagnostic]) -> Vec<String> {
+    let shown = shown(sources, diagnostics).into_iter();
+    let rendered = shown.map(|shown| match shown {
+        Shown::Finding(diagnostic) => block(sources, diagnostic),
+        Shown::More(_, text) => Renderer::styled().render(&[Group::with_title(Level::NOTE.primary_title(text))]),
+    });
+    rendered.collect()
+}
+
+/// All findings, but of a list file the first [`SHOWN_PER_LIST`] and a count.
+pub(crate) fn shown<'d>(sources: &SourceMap, diagnostics: &'d [Diagnostic]) -> Vec<Shown<'d>> {
     let mut per_list = BTreeMap::<FileId, usize>::new();
     for diagnostic in diagnostics.iter().filter(|diagnostic| is_of_list(diagnostic)) {
         *per_list.entry(diagnostic.span.file).or_default() += 1;
     }
     let mut seen = BTreeMap::<FileId, usize>::new();
-    let mut blocks = Vec::new();
+    let mut shown = Vec::new();
     for diagnostic in diagnostics {
         if let Some(&total) = per_list.get(&diagnostic.span.file).filter(|_| is_of_list(diagnostic)) {
             let seen = seen.entry(diagnostic.span.file).or_default();
             *seen += 1;
             if *seen == SHOWN_PER_LIST + 1 {
-                blocks.push(more_in_list(sources, diagnostic.span.file, total));
+                let file = diagnostic.span.file;
+                shown.push(Shown::More(file, more_in_list(sources, file, total)));
             }
             if *seen > SHOWN_PER_LIST {
                 continue;
             }
         }
-        blocks.push(block(sources, diagnostic));
+        shown.push(Shown::Finding(diagnostic));
     }
-    blocks
+    shown
 }
 
 /// `2 errors, 1 warning`.
@@ -68,11 +87,10 @@ fn is_of_list(diagnostic: &Diagnostic) -> bool {
 
 fn more_in_list(sources: &SourceMap, file: FileId, total: usize) -> String {
     let path = sources.file(file).path.display();
-    let text = format!(
+    format!(
         "{} more such lines in `{path}`, {total} in all (`tidegate check --format json` shows every one)",
         total - SHOWN_PER_LIST
-    );
-    Renderer::styled().render(&[Group::with_title(Level::NOTE.primary_title(text))])
+    )
 }
 
 /// One finding with every place that belongs to it.

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::alternatives::Places;
+use crate::levels::Levels;
 use crate::source::Span;
 
 /// What a rule, or a policy where no rule decides, does with a request.
@@ -50,6 +51,8 @@ pub struct CheckedPolicy {
     pub keys: Vec<Key>,
     /// Rules, in file order, `extends` first.
     pub rules: Vec<Rule>,
+    /// What becomes of findings; nothing of it is compiled.
+    pub lints: Levels,
 }
 
 /// One alternative of `enforce-for`: all that it names must hold.

@@ -197,4 +197,14 @@ fn a_policy_with_errors_explains_nothing() {
     folder.write("policy.toml", "policy = 2\n");
     let run = folder.run(&["explain", "--policy", "policy.toml", "GET", "https://a.example/"]).ends(1);
     run.says("does not compile", "error[");
+#[test]
+fn a_code_is_explained_by_its_page() {
+    let folder = Folder::new();
+    for written in ["list-line", "error[list-line]"] {
+        insta::assert_snapshot!("page", folder.run(&["explain", written]).ends(0).stdout);
+    }
+    let explained = &folder.run(&["explain", "empty-list", "--format", "json"]).ends(0).json()[0];
+    assert_eq!(explained["summary"], "A list file holds no name.");
+    assert_eq!(explained["default_level"], "warn");
+    assert!(explained["page"].as_str().is_some_and(|page| page.starts_with("# empty-list\n")));
 }

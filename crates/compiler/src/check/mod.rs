@@ -123,6 +123,7 @@ pub(crate) fn check(loaded: &Loaded, sources: &mut SourceMap, findings: &mut Vec
         lists,
         keys,
         rules: rules.into_iter().map(|at| at.rule).collect(),
+        lints: root.lints.clone(),
     })
 }
 

@@ -320,9 +320,9 @@ impl<'p> Explainer<'p> {
         let mut ranked: Vec<_> = allows
             .filter_map(|trace| {
                 let rule = self.rule(trace)?;
-                let missed = trace.condition.misses().count();
-                let misses = missed + usize::from(trace.excepted_by().next().is_some());
-                let met = trace.condition.dimensions.len() - missed;
+                let excepted = usize::from(trace.excepted_by().next().is_some());
+                let misses = trace.condition.misses().count() + excepted;
+                let met = trace.condition.dimensions.len() + excepted - misses;
                 let likeness = of_request.target.map_or(0, |target| self.likeness(&rule.condition, target));
                 Some(((misses, Reverse(likeness), Reverse(met), trace.rule.index), trace))
             })
