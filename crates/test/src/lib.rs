@@ -32,6 +32,7 @@ pub mod explanation;
 mod file;
 pub mod instant;
 pub mod plain;
+pub mod render;
 pub mod request;
 mod run;
 pub mod spelling;

@@ -197,6 +197,8 @@ fn a_policy_with_errors_explains_nothing() {
     folder.write("policy.toml", "policy = 2\n");
     let run = folder.run(&["explain", "--policy", "policy.toml", "GET", "https://a.example/"]).ends(1);
     run.says("does not compile", "error[");
+}
+
 #[test]
 fn a_code_is_explained_by_its_page() {
     let folder = Folder::new();
