@@ -16,6 +16,7 @@
 //! # What this crate does not do
 //! It prints nothing and knows no exit codes: findings are data. It decides no request; that is `tidegate-engine`.
 
+pub mod alternatives;
 pub mod analysis;
 mod automaton;
 mod check;
