@@ -27,6 +27,7 @@ pub mod keys;
 mod lines;
 mod load;
 mod outcome;
+mod progress;
 mod render;
 mod terminal;
 
