@@ -8,8 +8,6 @@
 //!
 //! Nothing else may write to the terminal while a bar is there. Dropping takes it away.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the commands that take long come next"))]
-
 use std::io::{self, IsTerminal as _};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
@@ -29,8 +27,10 @@ pub(crate) enum Of {
     /// Bytes, out of so many where that is known.
     Bytes(Option<u64>),
     /// Things, out of so many.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for commands that know how many steps there are"))]
     Steps(u64),
     /// Nothing: only the time goes by.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for commands that cannot say how far they are"))]
     Time,
 }
 

@@ -18,17 +18,20 @@ use crate::request::Request;
 pub struct Decision {
     /// What happens.
     pub effect: &'static str,
-    reason: &'static str,
+    /// Why.
+    pub reason: &'static str,
     /// The determining rule.
-    rule: Option<String>,
+    pub rule: Option<String>,
     /// All rules that decided.
-    rules: Vec<String>,
+    pub rules: Vec<String>,
     /// The canonical URL.
     url: Option<String>,
     /// The policy's.
     mode: &'static str,
-    enforced: bool,
-    would_deny: Vec<String>,
+    /// False exactly when the effect is allow and would be deny without report mode.
+    pub enforced: bool,
+    /// Deny rules that matched and were not enforced.
+    pub would_deny: Vec<String>,
     would_allow: Vec<String>,
     set: BTreeMap<String, String>,
     remove: Vec<String>,

@@ -1,7 +1,7 @@
 //! The decision record: one line of JSON on the log for each request, whatever became of it.
 //!
 //! ```json
-//! {"event":"decision","decision":"5e0c1f3a-…","policy":"9f86d0…","mode":"enforce","customer":"acme",
+//! {"event":"decision","at":1795308940,"decision":"5e0c1f3a-…","policy":"9f86d0…","mode":"enforce","customer":"acme",
 //!  "tags":["paid"],"method":"GET","scheme":"https","host":"api.example.com","port":443,"path":"/v1/x","effect":"deny",
 //!  "reason":"rule","rule":"no-malware","rules":["no-malware"],"enforced":true,"would_deny":[],"would_allow":[],
 //!  "isolate":"c3b1…"}
@@ -9,7 +9,7 @@
 //!
 //! It is written *before* the request goes out: a tenant that hangs up early leaves it all the same. It never holds the
 //! query, a header or a secret; but for headers, all that rules look at is there, so that `tidegate replay` can ask another
-//! policy about it. `path` is the form that patterns are matched against. `"ambiguous":true` says that upstreams may read
+//! policy about it. `at` counts seconds since 1970. `path` is the form that patterns are matched against. `"ambiguous":true` says that upstreams may read
 //! it in two ways, `"upgrade":true` that the request asked for a WebSocket; both are left out where they are false. `tags`
 //! is null where the policy declares none, the parameters hold none, or they are more than belongs on a log.
 //!
@@ -27,6 +27,7 @@ use crate::received::Received;
 #[derive(Debug, Serialize)]
 pub(crate) struct Record<'a> {
     event: &'static str,
+    at: Option<i64>,
     decision: &'a str,
     policy: Option<&'a str>,
     mode: Option<&'static str>,
@@ -75,6 +76,7 @@ impl<'a> Record<'a> {
         let ids = |rules: &'a [RuleRef<'a>]| rules.iter().map(|rule| rule.id).collect::<Vec<_>>();
         Self {
             event: "decision",
+            at: received.map(|received| received.now),
             decision,
             policy: policy.map(Policy::digest),
             mode: policy.map(|policy| policy.mode().as_str()),
@@ -150,7 +152,7 @@ mod tests {
             target: Target::parse(url),
             headers: vec![("authorization".into(), "Bearer s3cret".into())],
             tenant: Tenant { customer: Some(customer.into()), tags: Some(vec!["paid".into()]) },
-            now: 0,
+            now: 1_795_308_940,
         }
     }
 
@@ -165,7 +167,7 @@ mod tests {
         assert_eq!(
             line(&received("https://api.example.com/v1/x", "acme"), &judgement, None),
             concat!(
-                r#"{"event":"decision","decision":"id-1","policy":null,"mode":null,"customer":"acme","tags":["paid"],"#,
+                r#"{"event":"decision","at":1795308940,"decision":"id-1","policy":null,"mode":null,"customer":"acme","tags":["paid"],"#,
                 r#""method":"GET","scheme":"https","host":"api.example.com","port":443,"path":"/v1/x","#,
                 r#""effect":"deny","reason":"rule","rule":"no-malware","#,
                 r#""rules":["no-malware"],"enforced":true,"would_deny":[],"would_allow":[],"isolate":"isolate-1"}"#

@@ -7,6 +7,7 @@ mod decide;
 mod dev;
 mod init;
 mod keys;
+mod replay;
 mod support;
 mod test;
 mod usage;
