@@ -21,6 +21,8 @@ mod cli;
 mod commands;
 #[cfg(unix)]
 mod dev;
+mod doctor;
+mod document;
 mod files;
 mod json;
 pub mod keys;

@@ -5,6 +5,7 @@ mod check;
 mod compile;
 mod decide;
 mod dev;
+mod doctor;
 mod init;
 mod keys;
 mod support;
