@@ -22,6 +22,8 @@ mod cli;
 mod commands;
 #[cfg(unix)]
 mod dev;
+mod doctor;
+mod document;
 mod files;
 mod github;
 mod json;

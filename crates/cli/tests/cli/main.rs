@@ -6,6 +6,7 @@ mod compile;
 mod decide;
 mod dev;
 mod diagnostics;
+mod doctor;
 mod explain;
 mod formats;
 mod init;
