@@ -23,6 +23,7 @@ mod check;
 pub mod checked;
 pub mod diagnostic;
 pub mod levels;
+pub mod lint;
 mod list;
 pub mod load;
 mod lower;
