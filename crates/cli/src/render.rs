@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
+use tidegate_compiler::checked::List;
 use tidegate_compiler::diagnostic::{Code, Diagnostic, Severity};
 use tidegate_compiler::source::{FileId, SourceMap, Span};
 
@@ -53,6 +54,17 @@ pub(crate) fn summary(diagnostics: &[Diagnostic]) -> String {
 /// `1 rule`, `2 rules`.
 pub(crate) fn counted(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+/// `14 lines skipped: 2 exception, 12 path`; `None` where nothing was passed over.
+pub(crate) fn skipped<'l>(lists: impl IntoIterator<Item = &'l List>) -> Option<String> {
+    let mut kinds = BTreeMap::<&str, usize>::new();
+    for (kind, lines) in lists.into_iter().flat_map(|list| &list.skipped).filter(|(_, lines)| *lines > 0) {
+        *kinds.entry(kind).or_default() += lines;
+    }
+    let all = kinds.values().sum();
+    let each: Vec<_> = kinds.into_iter().map(|(kind, lines)| format!("{lines} {kind}")).collect();
+    (all > 0).then(|| format!("{} skipped: {}", counted(all, "line"), each.join(", ")))
 }
 
 /// Why a command stops, in the same manner.
