@@ -30,6 +30,7 @@ pub mod decision;
 pub mod engine;
 mod file;
 pub mod instant;
+mod keys;
 pub mod plain;
 pub mod request;
 mod run;
@@ -37,6 +38,7 @@ mod run;
 use std::path::Path;
 
 pub use file::{Case, Expectation, Parsed, TestFile, parse};
+pub use keys::{DECISIONS, TESTS};
 pub use run::{CaseReport, FileReport, Mismatch, run};
 
 /// What the name of a test file ends in.

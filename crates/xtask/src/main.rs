@@ -4,6 +4,7 @@ mod bench;
 mod coverage;
 mod demo;
 mod differential;
+mod docs;
 mod fuzz;
 mod process;
 mod sabotage;
@@ -28,6 +29,7 @@ usage: cargo xtask <chore>
                   --keep leaves it running until Ctrl-C
   differential [--policies N] [--requests-per-policy M] [--seed S] [--jobs J]
                   put M generated requests to each of N generated policies, on the reference interpreter and the table
+  docs            write docs/schema and docs/reference.md anew, from the keys that the reader knows
   fuzz --minutes N [TARGET]
                   run the fuzz targets, or one of them, for so long altogether
   sabotage [BUG]  seed the bugs in tests/sabotage one at a time in a copy of the tree: each must turn the tests red
@@ -63,6 +65,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["demo"] => demo::run(false),
         ["demo", "--keep"] => demo::run(true),
         ["differential", arguments @ ..] => differential::compare(arguments),
+        ["docs"] => docs::write(),
         ["fuzz", "--minutes", minutes] => fuzz::run_for(minutes, None),
         ["fuzz", "--minutes", minutes, target] => fuzz::run_for(minutes, Some(target)),
         ["sabotage", bugs @ ..] => sabotage::run(bugs),

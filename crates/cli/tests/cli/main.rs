@@ -10,6 +10,7 @@ mod explain;
 mod formats;
 mod init;
 mod keys;
+mod schema;
 mod support;
 mod test;
 mod usage;
