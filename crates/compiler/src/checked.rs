@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::alternatives::Places;
 use crate::levels::Levels;
 use crate::source::Span;
 
@@ -170,6 +171,8 @@ pub struct Condition {
     pub paths: Option<Vec<PathPattern>>,
     /// Header conditions: lower-case name, alternatives for its value. Each name is a dimension of its own.
     pub headers: Vec<(String, Vec<AnyRunGlob>)>,
+    /// Where its plain values are written.
+    pub places: Places,
 }
 
 /// The host dimension's alternatives.
@@ -230,6 +233,16 @@ pub enum Scheme {
     Http,
     /// `https`, and `wss`.
     Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
 }
 
 /// What a rule has done to the requests it allows: all `remove`, then all `set`, then `jwt`.

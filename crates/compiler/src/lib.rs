@@ -16,6 +16,7 @@
 //! # What this crate does not do
 //! It prints nothing and knows no exit codes: findings are data. It decides no request; that is `tidegate-engine`.
 
+pub mod alternatives;
 pub mod analysis;
 mod automaton;
 mod check;
@@ -84,4 +85,10 @@ pub fn compile_with(path: &Path, levels: &Levels) -> Compilation {
     }
     diagnostics.sort_by_key(|finding| (finding.span, finding.code));
     Compilation { sources, diagnostics, output }
+}
+
+/// The table of a checked policy, or of one that was made from a checked policy. What was checked compiles, but for automata
+/// that grow too large.
+pub fn table(policy: &CheckedPolicy) -> Result<Vec<u8>, Vec<Diagnostic>> {
+    lower::lower(policy)
 }

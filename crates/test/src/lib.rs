@@ -28,12 +28,15 @@
 
 pub mod decision;
 pub mod engine;
+pub mod explanation;
 mod file;
 pub mod instant;
 mod keys;
 pub mod plain;
+pub mod render;
 pub mod request;
 mod run;
+pub mod spelling;
 
 use std::path::Path;
 

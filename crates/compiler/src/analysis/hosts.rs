@@ -18,7 +18,7 @@ use std::rc::Rc;
 
 use tidegate_engine::canonical;
 
-use super::strings::{Search, find};
+use super::strings::{Search, Work, find};
 use crate::automaton::{Dfa, accepts, determinize};
 use crate::checked::{HostCondition, HostPattern, List};
 use crate::pattern::{domain_regex, fixed_part};
@@ -48,6 +48,7 @@ pub(crate) struct Hosts<'p> {
     /// Names of a list that are in none of some other lists.
     differences: HashMap<(u32, Vec<u32>), Rc<Vec<u32>>>,
     answers: HashMap<(Vec<u32>, Vec<u32>, Option<bool>), Search<String>>,
+    pub(crate) work: Work,
 }
 
 /// What tells sets apart.
@@ -128,6 +129,7 @@ impl<'p> Hosts<'p> {
         });
         let mut query = Query { not, special, names_left: MAX_NAMES, walks_left: MAX_WALKS };
         let answer = self.narrow(Base::Any, &by, &mut Vec::new(), &mut query);
+        self.work.add((MAX_NAMES - query.names_left) / Work::NAMES);
         self.answers.insert(key, answer.clone());
         answer
     }
@@ -335,7 +337,7 @@ impl<'p> Hosts<'p> {
         for _ in 0..MAX_DOMAINS_EXCLUDED {
             let but_not: Vec<&Dfa> = but_not.iter().copied().chain(excluded.iter().map(Rc::as_ref)).collect();
             let domain = std::cell::RefCell::new(None);
-            let found = find(&by, &but_not, |host| {
+            let found = find(&by, &but_not, &self.work, |host| {
                 let covering =
                     suffixes(host).find(|suffix| query.not.iter().any(|&set| self.names_domain(set, suffix)));
                 if let Some(covering) = covering {

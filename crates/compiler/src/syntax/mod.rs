@@ -132,7 +132,7 @@ pub(crate) struct ConditionEntry {
     pub(crate) host_regex: Option<Texts>,
     pub(crate) lists: Option<Texts>,
     pub(crate) schemes: Option<Entry<Vec<Spanned<Scheme>>>>,
-    pub(crate) ports: Option<Vec<u16>>,
+    pub(crate) ports: Option<Vec<Spanned<u16>>>,
     pub(crate) methods: Option<Texts>,
     pub(crate) paths: Option<Texts>,
     pub(crate) path_regex: Option<Texts>,
