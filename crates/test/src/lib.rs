@@ -31,6 +31,7 @@ pub mod engine;
 pub mod explanation;
 mod file;
 pub mod instant;
+mod keys;
 pub mod plain;
 pub mod render;
 pub mod request;
@@ -40,6 +41,7 @@ pub mod spelling;
 use std::path::Path;
 
 pub use file::{Case, Expectation, Parsed, TestFile, parse};
+pub use keys::{DECISIONS, TESTS};
 pub use run::{CaseReport, FileReport, Mismatch, run};
 
 /// What the name of a test file ends in.
