@@ -33,6 +33,8 @@ mod outcome;
 mod render;
 mod sarif;
 mod terminal;
+#[cfg(unix)]
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
