@@ -93,7 +93,7 @@ pub(crate) enum Walk {
 /// Whether some string is matched by all of `by` and by none of `but_not`. Says yes where finding out would take too
 /// long, so callers must ask such that "yes" is the careful answer.
 pub(crate) fn meet(by: &[&Dfa], but_not: &[&Dfa]) -> bool {
-    !matches!(walk(by, but_not), Walk::Nothing)
+    !matches!(walk(by, but_not).0, Walk::Nothing)
 }
 
 /// Whether an automaton accepts a whole string.
@@ -102,15 +102,16 @@ pub(crate) fn accepts(dfa: &Dfa, text: &str) -> bool {
     dfa.try_search_fwd(&input).is_ok_and(|end| end.is_some_and(|end| end.offset() == text.len()))
 }
 
-/// Looks for a string that is matched by all of `by` and by none of `but_not`, shorter ones first.
-pub(crate) fn walk(by: &[&Dfa], but_not: &[&Dfa]) -> Walk {
+/// Looks for a string that is matched by all of `by` and by none of `but_not`, shorter ones first. Says how many tuples of
+/// states were looked at, too.
+pub(crate) fn walk(by: &[&Dfa], but_not: &[&Dfa]) -> (Walk, usize) {
     let dfas: Vec<&Dfa> = by.iter().chain(but_not).copied().collect();
     let Some(start) = dfas
         .iter()
         .map(|dfa| dfa.start_state(&start::Config::new().anchored(Anchored::Yes)).ok())
         .collect::<Option<Vec<StateID>>>()
     else {
-        return Walk::TooLong;
+        return (Walk::TooLong, 0);
     };
     let bytes = distinct_bytes(&dfas);
     let mut seen = HashSet::from([start.clone()]);
@@ -124,7 +125,7 @@ pub(crate) fn walk(by: &[&Dfa], but_not: &[&Dfa]) -> Walk {
             let back = std::iter::successors((at > 0).then_some(at), |&at| Some(reached[at].1).filter(|&at| at > 0));
             let mut found: Vec<u8> = back.map(|at| reached[at].2).collect();
             found.reverse();
-            return Walk::Found(found);
+            return (Walk::Found(found), seen.len());
         }
         for &byte in &bytes {
             let next: Vec<StateID> =
@@ -134,14 +135,14 @@ pub(crate) fn walk(by: &[&Dfa], but_not: &[&Dfa]) -> Walk {
             }
             if seen.insert(next.clone()) {
                 if seen.len() > MAX_PRODUCT {
-                    return Walk::TooLong;
+                    return (Walk::TooLong, seen.len());
                 }
                 reached.push((next, at, byte));
             }
         }
         at += 1;
     }
-    Walk::Nothing
+    (Walk::Nothing, seen.len())
 }
 
 /// One byte of each set that no automaton tells apart, one that people like to read if there is any.
@@ -214,7 +215,7 @@ mod tests {
 
     #[test]
     fn an_example_is_short_and_matched_by_all_that_it_has_to_be() {
-        let example = |by: &[&Dfa], but_not: &[&Dfa]| match walk(by, but_not) {
+        let example = |by: &[&Dfa], but_not: &[&Dfa]| match walk(by, but_not).0 {
             Walk::Found(bytes) => String::from_utf8(bytes).ok(),
             Walk::Nothing | Walk::TooLong => None,
         };

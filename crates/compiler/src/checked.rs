@@ -82,6 +82,8 @@ pub struct Customer {
     pub tags: BTreeSet<String>,
     /// Values for `{vars.X}`.
     pub vars: BTreeMap<String, String>,
+    /// Where the customer was named; `None` in policies that nobody wrote.
+    pub span: Option<Span>,
 }
 
 /// A domain list that was read from a file: every name and everything beneath it.

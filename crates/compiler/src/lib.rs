@@ -23,6 +23,7 @@ mod check;
 pub mod checked;
 pub mod diagnostic;
 pub mod levels;
+pub mod lint;
 mod list;
 pub mod load;
 mod lower;
@@ -84,4 +85,10 @@ pub fn compile_with(path: &Path, levels: &Levels) -> Compilation {
     }
     diagnostics.sort_by_key(|finding| (finding.span, finding.code));
     Compilation { sources, diagnostics, output }
+}
+
+/// The table of a checked policy, or of one that was made from a checked policy. What was checked compiles, but for automata
+/// that grow too large.
+pub fn table(policy: &CheckedPolicy) -> Result<Vec<u8>, Vec<Diagnostic>> {
+    lower::lower(policy)
 }

@@ -381,7 +381,7 @@ impl RequestView<'_> {
     }
 
     /// Whether this asks to become a WebSocket.
-    pub(crate) fn is_upgrade(&self) -> bool {
+    pub fn is_upgrade(&self) -> bool {
         self.header("upgrade").is_some_and(|value| tokens(value).any(|token| token.eq_ignore_ascii_case("websocket")))
     }
 }

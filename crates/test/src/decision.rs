@@ -18,17 +18,20 @@ use crate::request::Request;
 pub struct Decision {
     /// What happens.
     pub effect: &'static str,
-    pub(crate) reason: &'static str,
+    /// Why.
+    pub reason: &'static str,
     /// The determining rule.
-    pub(crate) rule: Option<String>,
+    pub rule: Option<String>,
     /// All rules that decided.
-    pub(crate) rules: Vec<String>,
+    pub rules: Vec<String>,
     /// The canonical URL.
     pub(crate) url: Option<String>,
     /// The policy's.
     pub(crate) mode: &'static str,
-    pub(crate) enforced: bool,
-    pub(crate) would_deny: Vec<String>,
+    /// False exactly when the effect is allow and would be deny without report mode.
+    pub enforced: bool,
+    /// Deny rules that matched and were not enforced.
+    pub would_deny: Vec<String>,
     pub(crate) would_allow: Vec<String>,
     pub(crate) set: BTreeMap<String, String>,
     pub(crate) remove: Vec<String>,

@@ -13,7 +13,7 @@ use tidegate_engine::{PolicyError, Reason};
 use super::formula::{Formula, Predicate};
 use super::model::{self, Model};
 use super::replay::{Replay, Verdict};
-use super::request::Witness;
+use super::request::{Point, Witness};
 use super::signature::{Lists, signature};
 use super::solve::{Budget, solve};
 use super::space::Space;
@@ -133,7 +133,7 @@ pub fn diff(
     if old.table == new.table {
         return Ok(found);
     }
-    let mut space = Space::default();
+    let mut space = Space::new();
     let today = now.div_euclid(24 * 60 * 60);
     let sides = [Model::new(&mut space, &old.policy, today), Model::new(&mut space, &new.policy, today)];
     let scope = match customer {
@@ -187,6 +187,7 @@ impl Differ<'_> {
         let [old, new] = [OLD, NEW].map(|side| self.sides[side].policy);
         if old.default != new.default || old.mode != new.mode || !same_enforcement(old, new) {
             self.effects(&Formula::everything(), "the policy itself");
+            self.shared_denials();
         }
         if old.mode == Mode::Report || new.mode == Mode::Report {
             self.waived();
@@ -221,9 +222,7 @@ impl Differ<'_> {
         let denied = old.not().and(new.clone());
         let allowed = old.and(new.not());
         for (kind, question) in [(Kind::NewlyDenied, denied), (Kind::NewlyAllowed, allowed)] {
-            self.enumerate(kind, &within.clone().and(question), id, |_, old, new| {
-                (old.effect != new.effect).then(Vec::new)
-            });
+            self.enumerate(kind, &within.clone().and(question), id, |old, new| old.effect != new.effect);
         }
     }
 
@@ -240,7 +239,7 @@ impl Differ<'_> {
         if let Some(namesake) = namesake.filter(|&namesake| self.sides[other].rules[namesake].decides) {
             question = question.and(self.sides[other].determined_by(namesake).not());
         }
-        self.enumerate(Kind::OtherRule, &question, id, |_, old, new| (old.effect == new.effect).then(Vec::new));
+        self.enumerate(Kind::OtherRule, &question, id, |old, new| old.effect == new.effect);
     }
 
     /// Requests that both policies allow, and that one sends otherwise for a rule's sake.
@@ -264,7 +263,7 @@ impl Differ<'_> {
         for _ in 0..MAX_REGIONS {
             let Some((witness, point)) = self.ask(&question, id) else { return };
             let verdicts = [OLD, NEW].map(|side| self.replays[side].verdict(&witness));
-            let sent = [OLD, NEW].map(|side| self.sent(side, &verdicts[side]));
+            let sent = [OLD, NEW].map(|side| self.sent(side, &verdicts[side], &point));
             let details = details(&sent[OLD], &sent[NEW]);
             let [old, new] = verdicts;
             if !details.is_empty() {
@@ -285,6 +284,18 @@ impl Differ<'_> {
             question = question.and(Formula::all(same).not());
         }
         self.found.more.push(id.to_owned());
+    }
+
+    /// Requests that a deny rule of both policies decides in one of them, and something else in the other.
+    fn shared_denials(&mut self) {
+        for side in [OLD, NEW] {
+            let deny = self.sides[side].deciding(Effect::Deny).map(|(index, _)| index);
+            let shared: Vec<usize> = deny.filter(|&index| self.partners[side][index].is_some()).collect();
+            for index in shared {
+                let id = self.sides[side].policy.rules[index].id.clone();
+                self.names(side, index, &id);
+            }
+        }
     }
 
     /// Requests that a rule in report mode matches in one policy alone.
@@ -309,9 +320,7 @@ impl Differ<'_> {
         let [old, new] = [OLD, NEW].map(|side| self.sides[side].waived());
         let both = self.sides[OLD].allowed().and(self.sides[NEW].allowed());
         let differ = old.clone().and(new.not()).or(old.not().and(new));
-        self.enumerate(Kind::Enforcement, &both.and(differ), "mode", |_, old, new| {
-            (old.enforced != new.enforced).then(Vec::new)
-        });
+        self.enumerate(Kind::Enforcement, &both.and(differ), "mode", |old, new| old.effect == new.effect);
     }
 
     /// Customers of whom the two policies know other things, where a template asks for them.
@@ -405,13 +414,7 @@ impl Differ<'_> {
     }
 
     /// Asks again and again, taking out what was found by the two rules that decide there.
-    fn enumerate(
-        &mut self,
-        kind: Kind,
-        question: &Formula,
-        id: &str,
-        shows: impl Fn(&Self, &Verdict, &Verdict) -> Option<Vec<String>>,
-    ) {
+    fn enumerate(&mut self, kind: Kind, question: &Formula, id: &str, shows: impl Fn(&Verdict, &Verdict) -> bool) {
         let mut question = question.clone();
         for round in 0.. {
             if round == MAX_REGIONS {
@@ -421,13 +424,13 @@ impl Differ<'_> {
             let Some((witness, _)) = self.ask(&question, id) else { return };
             let [old, new] = [OLD, NEW].map(|side| self.replays[side].verdict(&witness));
             // A witness that does not show what it was found for is a fault of ours: nothing is claimed.
-            let Some(details) = shows(self, &old, &new) else {
+            if !shows(&old, &new) {
                 self.found.undecided.push(id.to_owned());
                 return;
-            };
+            }
             let region = self.region(OLD, &old).and(self.region(NEW, &new));
             question = question.and(region.not());
-            self.report(kind, details, witness, old, new);
+            self.report(kind, Vec::new(), witness, old, new);
         }
     }
 
@@ -441,7 +444,7 @@ impl Differ<'_> {
         }
     }
 
-    fn ask(&mut self, question: &Formula, id: &str) -> Option<(Witness, super::request::Point)> {
+    fn ask(&mut self, question: &Formula, id: &str) -> Option<(Witness, Point)> {
         let question = self.scope.clone().and(question.clone());
         match solve(&mut self.space, &question, self.budget) {
             Search::Found(point) => Some((point.witness(self.has_tags), point)),
@@ -468,9 +471,9 @@ impl Differ<'_> {
     }
 
     /// What a policy does to a request that it allows.
-    fn sent(&self, side: usize, verdict: &Verdict) -> BTreeSet<Entry> {
+    fn sent(&self, side: usize, verdict: &Verdict, point: &Point) -> BTreeSet<Entry> {
         let policy = self.sides[side].policy;
-        let is_waived = policy.mode == Mode::Report && !verdict.enforced;
+        let is_waived = self.sides[side].waived().holds(&mut |predicate| self.space.holds(predicate, point));
         let rules = verdict.rules.iter().filter(|_| !is_waived).filter_map(|&index| policy.rules.get(index));
         rules.flat_map(|rule| entries(rule, policy)).collect()
     }

@@ -18,7 +18,7 @@ use std::rc::Rc;
 
 use tidegate_engine::canonical;
 
-use super::strings::{Search, find};
+use super::strings::{Search, Work, find};
 use crate::automaton::{Dfa, accepts, determinize};
 use crate::checked::{HostCondition, HostPattern, List};
 use crate::pattern::{domain_regex, fixed_part};
@@ -48,6 +48,7 @@ pub(crate) struct Hosts<'p> {
     /// Names of a list that are in none of some other lists.
     differences: HashMap<(u32, Vec<u32>), Rc<Vec<u32>>>,
     answers: HashMap<(Vec<u32>, Vec<u32>, Option<bool>), Search<String>>,
+    pub(crate) work: Work,
 }
 
 /// What tells sets apart.
@@ -55,7 +56,7 @@ type SetKey = (BTreeSet<String>, BTreeSet<String>, Vec<u32>, Vec<u32>);
 
 /// A set of hosts.
 struct HostSet<'p> {
-    exact: BTreeSet<&'p str>,
+    exact: BTreeSet<String>,
     domains: BTreeSet<&'p str>,
     lists: Vec<u32>,
     patterns: Vec<u32>,
@@ -91,19 +92,19 @@ impl<'p> Hosts<'p> {
     pub(crate) fn add(&mut self, hosts: &'p HostCondition, lists: &'p [List]) -> u32 {
         let lists = hosts.lists.iter().filter_map(|&index| Some(self.list(&lists.get(index)?.names))).collect();
         let patterns = hosts.patterns.iter().map(|pattern| self.pattern(pattern)).collect();
-        let names = |names: &'p [String]| names.iter().map(String::as_str).collect();
-        self.set(HostSet { exact: names(&hosts.exact), domains: names(&hosts.domains), lists, patterns })
+        let domains = hosts.domains.iter().map(String::as_str).collect();
+        self.set(HostSet { exact: hosts.exact.iter().cloned().collect(), domains, lists, patterns })
     }
 
     /// The number of the set of hosts that a condition names exactly.
     pub(crate) fn add_exact(&mut self, hosts: &'p HostCondition) -> u32 {
-        let exact = hosts.exact.iter().map(String::as_str).collect();
+        let exact = hosts.exact.iter().cloned().collect();
         self.set(HostSet { exact, domains: BTreeSet::new(), lists: Vec::new(), patterns: Vec::new() })
     }
 
     /// The number of the set of a single host.
-    pub(crate) fn add_one(&mut self, host: &'p str) -> u32 {
-        let exact = BTreeSet::from([host]);
+    pub(crate) fn add_one(&mut self, host: &str) -> u32 {
+        let exact = BTreeSet::from([host.to_owned()]);
         self.set(HostSet { exact, domains: BTreeSet::new(), lists: Vec::new(), patterns: Vec::new() })
     }
 
@@ -128,13 +129,14 @@ impl<'p> Hosts<'p> {
         });
         let mut query = Query { not, special, names_left: MAX_NAMES, walks_left: MAX_WALKS };
         let answer = self.narrow(Base::Any, &by, &mut Vec::new(), &mut query);
+        self.work.add((MAX_NAMES - query.names_left) / Work::NAMES);
         self.answers.insert(key, answer.clone());
         answer
     }
 
     fn set(&mut self, set: HostSet<'p>) -> u32 {
-        let texts = |names: &BTreeSet<&str>| names.iter().map(|&name| name.to_owned()).collect();
-        let key = (texts(&set.exact), texts(&set.domains), set.lists.clone(), set.patterns.clone());
+        let domains = set.domains.iter().map(|&name| name.to_owned()).collect();
+        let key = (set.exact.clone(), domains, set.lists.clone(), set.patterns.clone());
         *self.set_numbers.entry(key).or_insert_with(|| {
             self.sets.push(set);
             number(self.sets.len() - 1)
@@ -212,13 +214,13 @@ impl<'p> Hosts<'p> {
             false
         };
         // Names are few but those of lists, which are taken by index: nothing of the set is copied.
-        let (exact, domains): (Vec<&'p str>, Vec<&'p str>) = {
+        let (exact, domains): (Vec<String>, Vec<&'p str>) = {
             let set = &self.sets[set as usize];
-            (set.exact.iter().copied().collect(), set.domains.iter().copied().collect())
+            (set.exact.iter().cloned().collect(), set.domains.iter().copied().collect())
         };
         for name in exact.into_iter().filter(|name| is_within(name, base)) {
             query.names_left = query.names_left.saturating_sub(1);
-            if take(self, Base::Exact(name), query, patterns) {
+            if take(self, Base::Exact(&name), query, patterns) {
                 return answer;
             }
         }
@@ -335,7 +337,7 @@ impl<'p> Hosts<'p> {
         for _ in 0..MAX_DOMAINS_EXCLUDED {
             let but_not: Vec<&Dfa> = but_not.iter().copied().chain(excluded.iter().map(Rc::as_ref)).collect();
             let domain = std::cell::RefCell::new(None);
-            let found = find(&by, &but_not, |host| {
+            let found = find(&by, &but_not, &self.work, |host| {
                 let covering =
                     suffixes(host).find(|suffix| query.not.iter().any(|&set| self.names_domain(set, suffix)));
                 if let Some(covering) = covering {

@@ -15,7 +15,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::strings::{Search, find, usual};
+use super::strings::{Search, Work, find, usual};
 use crate::automaton::{Dfa, accepts, determinize};
 use crate::checked::PathPattern;
 use crate::universe::{PathKind, paths_of_kind};
@@ -48,6 +48,7 @@ pub(crate) struct Paths {
     numbers: HashMap<(Vec<String>, Role), u32>,
     automata: HashMap<Vec<String>, Option<Rc<Dfa>>>,
     answers: HashMap<(Vec<u32>, Vec<u32>), Search<String>>,
+    pub(crate) work: Work,
 }
 
 struct PathSet {
@@ -157,7 +158,7 @@ impl Paths {
         let (by_kind, not_kind) = paths_of_kind(kind);
         automata.push(by_kind);
         other_automata.extend(not_kind);
-        find(&automata, &other_automata, |path| PathKind::of(path) != kind)
+        find(&automata, &other_automata, &self.work, |path| PathKind::of(path) != kind)
     }
 }
 

@@ -4,9 +4,11 @@
 //! question about tags is therefore turned into one about customers where it has to be:
 //!
 //! ```text
-//!                          has one of T                              has none of T
-//!   tags of requests       always possible: the request brings one   customer is none to whom the policy gives one of T
-//!   tags of policy alone   customer is one to whom it gives one      the same
+//!                             has one of T                          has none of T
+//!   requests bring tags, and    the request brings it                 customer is none to whom the policy gives one of T
+//!   one of T is not ruled out
+//!   otherwise                   customer is one to whom the policy    the same
+//!                               gives one of T
 //! ```
 
 use std::collections::{BTreeSet, HashMap};
@@ -17,7 +19,7 @@ use super::hosts::Hosts;
 use super::paths::Paths;
 use super::request::Point;
 use super::sets::{Endpoints, Listed};
-use super::strings::Search;
+use super::strings::{Search, Work};
 use super::values::{Kind, ValueSet, Values};
 
 /// Methods that examples are made of; OPTIONS last, for it carries no credentials.
@@ -35,6 +37,7 @@ pub(crate) struct Space<'p> {
     pub(crate) tags: Numbered<TagSet>,
     /// Requests say whose they are.
     pub(crate) has_customers: bool,
+    pub(crate) work: Work,
 }
 
 /// "Has one of these tags", as one policy means it.
@@ -108,6 +111,15 @@ impl Region {
 }
 
 impl Space<'_> {
+    /// A space in which nothing was named yet.
+    pub(crate) fn new() -> Self {
+        let mut space = Self::default();
+        space.hosts.work = space.work.clone();
+        space.paths.work = space.work.clone();
+        space.values.work = space.work.clone();
+        space
+    }
+
     /// What a predicate says of a request.
     pub(crate) fn holds(&self, predicate: Predicate, point: &Point) -> bool {
         match predicate {
@@ -136,7 +148,7 @@ impl Space<'_> {
     pub(crate) fn point(&mut self, region: &Region) -> Search<Point> {
         let Some((scheme, port)) = self.endpoint(region) else { return Search::Nothing };
         let Some(method) = self.method(region) else { return Search::Nothing };
-        let Some((tags, by_tags, not_tags)) = self.tags(region) else { return Search::Nothing };
+        let (tags, by_tags, not_tags) = self.tags(region);
 
         let (mut by, mut not) = region.numbers(|predicate| match predicate {
             Predicate::Customer(set) => Some(set),
@@ -211,7 +223,7 @@ impl Space<'_> {
     }
 
     /// The tags that a request brings, and what is left for its customer: sets to be in, sets not to be in.
-    fn tags(&self, region: &Region) -> Option<(Vec<String>, Vec<u32>, Vec<u32>)> {
+    fn tags(&self, region: &Region) -> (Vec<String>, Vec<u32>, Vec<u32>) {
         let (by, not) = region.numbers(|predicate| match predicate {
             Predicate::Tag(set) => Some(set),
             _ => None,
@@ -219,17 +231,16 @@ impl Space<'_> {
         let forbidden: Vec<&TagSet> = not.iter().map(|&set| self.tags.of(set)).collect();
         let (mut tags, mut by_customer) = (Vec::new(), Vec::new());
         for set in by.iter().map(|&set| self.tags.of(set)) {
-            if !set.from_requests {
-                by_customer.push(set.given_set);
-                continue;
-            }
             let is_free =
                 |tag: &&String| !forbidden.iter().any(|other| other.from_requests && other.tags.contains(*tag));
-            tags.push(set.tags.iter().find(is_free)?.clone());
+            match set.tags.iter().find(is_free).filter(|_| set.from_requests) {
+                Some(tag) => tags.push(tag.clone()),
+                None => by_customer.push(set.given_set),
+            }
         }
         tags.sort_unstable();
         tags.dedup();
-        Some((tags, by_customer, forbidden.iter().map(|set| set.given_set).collect()))
+        (tags, by_customer, forbidden.iter().map(|set| set.given_set).collect())
     }
 
     fn header_values(&mut self, region: &Region) -> Search<Vec<(String, String)>> {

@@ -1,7 +1,33 @@
 //! Strings of one dimension: whether there is one that some automata accept and others do not, and which.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use crate::automaton::{Dfa, Walk, accepts, determinize, walk};
 use crate::pattern::literal_regex;
+
+/// Work that was done, counted in regions looked at; everything that takes long counts as some of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Work(Rc<Cell<u64>>);
+
+impl Work {
+    /// Tuples of states that cost as much as a region.
+    const STATES: usize = 50;
+    /// Names that cost as much as a region.
+    pub(crate) const NAMES: u64 = 500;
+
+    pub(crate) fn add(&self, regions: u64) {
+        self.0.set(self.0.get().saturating_add(regions));
+    }
+
+    pub(crate) fn done(&self) -> u64 {
+        self.0.get()
+    }
+
+    fn add_states(&self, states: usize) {
+        self.add(u64::try_from(states / Self::STATES).unwrap_or(u64::MAX));
+    }
+}
 
 /// What looking for a value came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +55,13 @@ const MAX_REFUSED: usize = 64;
 
 /// Looks for a string that all of `by` accept, none of `but_not`, and that is not `refused`. `refused` may hold of single
 /// strings only in so far as it is not an automaton: each one is excluded in its turn.
-pub(crate) fn find(by: &[&Dfa], but_not: &[&Dfa], refused: impl Fn(&str) -> bool) -> Search<String> {
+pub(crate) fn find(by: &[&Dfa], but_not: &[&Dfa], work: &Work, refused: impl Fn(&str) -> bool) -> Search<String> {
     let mut excluded: Vec<Dfa> = Vec::new();
     for _ in 0..MAX_REFUSED {
         let but_not: Vec<&Dfa> = but_not.iter().copied().chain(&excluded).collect();
-        let found = match walk(by, &but_not) {
+        let (found, states) = walk(by, &but_not);
+        work.add_states(states);
+        let found = match found {
             Walk::Found(bytes) => bytes,
             Walk::Nothing => return Search::Nothing,
             Walk::TooLong => return Search::TooLong,

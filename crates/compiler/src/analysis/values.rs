@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use regex_syntax::ParserBuilder;
 use sha2::{Digest as _, Sha256};
 
-use super::strings::{Search, find};
+use super::strings::{Search, Work, find};
 use crate::automaton::{Dfa, accepts, determinize, determinize_hir};
 use crate::checked::AnyRunGlob;
 
@@ -39,6 +39,7 @@ pub(crate) struct Values {
     globs: Vec<Globs>,
     globs_numbers: HashMap<Vec<String>, u32>,
     answers: HashMap<(Kind, Vec<u32>, Vec<u32>), Search<String>>,
+    pub(crate) work: Work,
 }
 
 struct Globs {
@@ -173,7 +174,7 @@ impl Values {
         let but_not: Vec<&Dfa> = not_automata.iter().map(Rc::as_ref).collect();
         for universe in [printable, all] {
             let by: Vec<&Dfa> = by_automata.iter().map(Rc::as_ref).chain([universe]).collect();
-            match find(&by, &but_not, |text| !fits(text)) {
+            match find(&by, &but_not, &self.work, |text| !fits(text)) {
                 Search::Nothing => {}
                 found @ Search::Found(_) => return found,
                 Search::TooLong if has_share => return self.numbered(by_automata.is_empty(), fits),

@@ -76,7 +76,8 @@ pub(super) fn check<'r>(
             collect(rule, at, &mut by_header, &mut tokens);
         }
     }
-    let space = Space { has_customers, ..Space::default() };
+    let mut space = Space::new();
+    space.has_customers = has_customers;
     let mut compare = Compare { rules, facts, space, matches: HashMap::new(), findings };
     for (header, acts) in &by_header {
         compare.header(header, acts);
