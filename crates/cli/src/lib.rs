@@ -39,6 +39,8 @@ mod render;
 mod replay;
 mod sarif;
 mod terminal;
+#[cfg(unix)]
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
