@@ -24,6 +24,7 @@ mod dev;
 mod doctor;
 mod document;
 mod files;
+mod import;
 mod json;
 pub mod keys;
 mod lines;

@@ -6,6 +6,7 @@ mod compile;
 mod decide;
 mod dev;
 mod doctor;
+mod import;
 mod init;
 mod keys;
 mod support;
