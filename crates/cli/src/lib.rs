@@ -26,6 +26,7 @@ mod doctor;
 mod document;
 mod files;
 mod github;
+mod import;
 mod json;
 pub mod keys;
 mod levels;

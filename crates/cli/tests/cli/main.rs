@@ -9,6 +9,7 @@ mod diagnostics;
 mod doctor;
 mod explain;
 mod formats;
+mod import;
 mod init;
 mod keys;
 mod replay;
