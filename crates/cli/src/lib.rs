@@ -11,6 +11,7 @@
 //!                  commands::keys ───► keys                   key pairs, JWKS
 //!                  commands::dev ────► dev                    the local platform, with a policy that is watched
 //!                  commands::replay ─► log ─► replay          recorded traffic, under another policy
+//!                  commands::suggest ► log ─► suggest         rules for what was denied
 //! ```
 //!
 //! # What this crate does not do
@@ -32,6 +33,7 @@ mod outcome;
 mod progress;
 mod render;
 mod replay;
+mod suggest;
 mod terminal;
 
 use std::ffi::OsString;

@@ -8,6 +8,7 @@ mod dev;
 mod init;
 mod keys;
 mod replay;
+mod suggest;
 mod support;
 mod test;
 mod usage;
