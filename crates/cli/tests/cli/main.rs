@@ -14,6 +14,7 @@ mod init;
 mod keys;
 mod replay;
 mod schema;
+mod suggest;
 mod support;
 mod test;
 mod usage;
