@@ -34,6 +34,7 @@ pub mod explanation;
 mod file;
 mod harness;
 pub mod instant;
+mod keys;
 mod library;
 pub mod plain;
 pub mod render;
@@ -47,6 +48,7 @@ pub use ask::{Answer, PolicyUnderTest, Question, policy};
 pub use coverage::{AlternativeCoverage, Coverage, RuleCoverage};
 pub use file::{Case, Expectation, Parsed, TestFile, parse};
 pub use harness::run_harness;
+pub use keys::{DECISIONS, TESTS};
 pub use run::{CaseReport, FileReport, Mismatch, Options, Target, run};
 
 /// What the name of a test file ends in.

@@ -12,6 +12,7 @@ mod formats;
 mod init;
 mod keys;
 mod replay;
+mod schema;
 mod support;
 mod test;
 mod usage;
