@@ -10,6 +10,7 @@
 //!                  commands::build ──► bundle                 Worker + table → a folder to deploy
 //!                  commands::keys ───► keys                   key pairs, JWKS
 //!                  commands::dev ────► dev                    the local platform, with a policy that is watched
+//!                  commands::replay ─► log ─► replay          recorded traffic, under another policy
 //! ```
 //!
 //! # What this crate does not do
@@ -24,13 +25,20 @@ mod dev;
 mod doctor;
 mod document;
 mod files;
+mod github;
 mod import;
 mod json;
 pub mod keys;
+mod levels;
 mod lines;
 mod load;
+mod log;
+mod markdown;
 mod outcome;
+mod progress;
 mod render;
+mod replay;
+mod sarif;
 mod terminal;
 
 use std::ffi::OsString;

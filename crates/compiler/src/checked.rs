@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::alternatives::Places;
+use crate::levels::Levels;
 use crate::source::Span;
 
 /// What a rule, or a policy where no rule decides, does with a request.
@@ -49,6 +51,8 @@ pub struct CheckedPolicy {
     pub keys: Vec<Key>,
     /// Rules, in file order, `extends` first.
     pub rules: Vec<Rule>,
+    /// What becomes of findings; nothing of it is compiled.
+    pub lints: Levels,
 }
 
 /// One alternative of `enforce-for`: all that it names must hold.
@@ -167,6 +171,8 @@ pub struct Condition {
     pub paths: Option<Vec<PathPattern>>,
     /// Header conditions: lower-case name, alternatives for its value. Each name is a dimension of its own.
     pub headers: Vec<(String, Vec<AnyRunGlob>)>,
+    /// Where its plain values are written.
+    pub places: Places,
 }
 
 /// The host dimension's alternatives.
@@ -227,6 +233,16 @@ pub enum Scheme {
     Http,
     /// `https`, and `wss`.
     Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
 }
 
 /// What a rule has done to the requests it allows: all `remove`, then all `set`, then `jwt`.

@@ -1,6 +1,5 @@
 //! `tidegate decide`: what a policy says about requests.
 
-use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -14,7 +13,7 @@ use tidegate_test::plain::plain;
 use tidegate_test::request::{Request, RequestLine, join, parse_header};
 
 use crate::cli::Format;
-use crate::lines::{Line, Lines};
+use crate::lines::{self, Line};
 use crate::outcome::{Failure, Outcome};
 use crate::terminal::Terminal;
 use crate::{files, json, load};
@@ -93,7 +92,7 @@ enum EngineName {
     Reference,
 }
 
-fn parse_var(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_var(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not `NAME=VALUE`"))?;
     Ok((name.to_owned(), value.to_owned()))
 }
@@ -164,14 +163,12 @@ impl Judge<'_> {
     }
 
     fn many(&mut self, path: &Path, format: Format, terminal: &mut Terminal) -> Result<Outcome, Failure> {
-        let input: Box<dyn Read> =
-            if path == Path::new("-") { Box::new(io::stdin().lock()) } else { Box::new(files::open(path)?) };
-        let mut lines = Lines::new(BufReader::with_capacity(64 * 1024, input));
+        let mut lines = lines::open(path)?;
         let (mut answered, mut unreadable) = (0_usize, 0_usize);
         while let Some(line) = lines.next().map_err(|error| files::read_error(path, error))? {
             let parsed = match line {
                 Line::Bytes(bytes) => RequestLine::parse(bytes),
-                Line::TooLong => Err("the line is longer than 4 MiB".to_owned()),
+                Line::TooLong => Err(lines::TOO_LONG.to_owned()),
             };
             match parsed {
                 Ok(RequestLine { id, request }) => {

@@ -2,11 +2,35 @@
 
 use std::sync::LazyLock;
 
-use crate::automaton::{Dfa, determinize, example, meet};
+use tidegate_engine::canonical::{self, PathReading};
+
+use crate::automaton::{Dfa, determinize, meet};
+
+/// How a path can be read (`tidegate_engine::canonical::PathReading`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PathKind {
+    /// In one way.
+    Plain,
+    /// Upstreams may take `%2F` or `%25` for what they stand for.
+    Encoded,
+    /// Upstreams may take it for another path.
+    Ambiguous,
+}
+
+impl PathKind {
+    /// The kind of a path in the form that paths are matched in.
+    pub(crate) fn of(path: &str) -> Self {
+        match canonical::path_text(path).1 {
+            PathReading::Plain => Self::Plain,
+            PathReading::EncodedSlashOrPercent => Self::Encoded,
+            PathReading::Ambiguous => Self::Ambiguous,
+        }
+    }
+}
 
 /// What a pattern for hosts can meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(crate) enum Reach {
     /// No host that a request can have.
     Nothing,
     /// Hosts, but only such as need an allow rule that names them exactly.
@@ -24,14 +48,23 @@ static SPECIAL_HOSTS: LazyLock<Dfa> =
     LazyLock::new(|| fixed(r"[^.]*|(?:[^.]+\.)*(?:localhost|local|internal|home\.arpa|onion|[0-9]+|0x[0-9a-f]*)"));
 
 /// Every path in the form that paths are matched in, but for some that can be read in two ways.
-static PATHS: LazyLock<Dfa> = LazyLock::new(|| {
+static PATHS: LazyLock<Dfa> = LazyLock::new(|| fixed(&format!("/{}*", path_character())));
+
+/// Paths that hold `%2F` or `%25`.
+static PATHS_WITH_ESCAPES: LazyLock<Dfa> = LazyLock::new(|| {
+    let character = path_character();
+    fixed(&format!("/{character}*%2[5F]{character}*"))
+});
+
+/// A character of a path, as a regex.
+fn path_character() -> String {
     // Escapes of unreserved characters (RFC 3986 §2.3) are decoded before matching.
     let escapes: Vec<String> = (0..=u8::MAX)
         .filter(|byte| !byte.is_ascii_alphanumeric() && !b"-._~".contains(byte))
         .map(|byte| format!("%{byte:02X}"))
         .collect();
-    fixed(&format!(r"/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|{})*", escapes.join("|")))
-});
+    format!(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|{})", escapes.join("|"))
+}
 
 /// Paths that upstreams may read as others, whatever a rule says about escapes. Not all: bad UTF-8 is left out.
 static DOUBTFUL_PATHS: LazyLock<Dfa> =
@@ -40,8 +73,18 @@ static DOUBTFUL_PATHS: LazyLock<Dfa> =
 /// Paths that only rules with `encoded = "literal"` can be certain of.
 static ENCODED_PATHS: LazyLock<Dfa> = LazyLock::new(|| fixed(".*%2[5F].*"));
 
+/// Every canonical host.
+pub(crate) fn all_hosts() -> &'static Dfa {
+    &HOSTS
+}
+
+/// Hosts that are special, and names that end in a number, which are no hosts or addresses.
+pub(crate) fn special_hosts() -> &'static Dfa {
+    &SPECIAL_HOSTS
+}
+
 /// What a pattern for hosts can meet.
-pub(super) fn host_reach(pattern: &Dfa) -> Reach {
+pub(crate) fn host_reach(pattern: &Dfa) -> Reach {
     if !meet(&[pattern, &HOSTS], &[]) {
         Reach::Nothing
     } else if !meet(&[pattern, &HOSTS], &[&SPECIAL_HOSTS]) {
@@ -51,46 +94,22 @@ pub(super) fn host_reach(pattern: &Dfa) -> Reach {
     }
 }
 
+/// Automata that a path of a kind is accepted by, and not accepted by. They let a few through that are of another kind.
+pub(crate) fn paths_of_kind(kind: PathKind) -> (&'static Dfa, Vec<&'static Dfa>) {
+    match kind {
+        PathKind::Plain => (&PATHS, vec![&DOUBTFUL_PATHS, &ENCODED_PATHS]),
+        PathKind::Encoded => (&PATHS_WITH_ESCAPES, vec![&DOUBTFUL_PATHS]),
+        PathKind::Ambiguous => (&PATHS, Vec::new()),
+    }
+}
+
 /// Whether a path exists that the pattern certainly meets.
-pub(super) fn meets_a_path(pattern: &Dfa, encoded_literal: bool) -> bool {
+pub(crate) fn meets_a_path(pattern: &Dfa, encoded_literal: bool) -> bool {
     if encoded_literal {
         meet(&[pattern, &PATHS], &[&DOUBTFUL_PATHS])
     } else {
         meet(&[pattern, &PATHS], &[&DOUBTFUL_PATHS, &ENCODED_PATHS])
     }
-}
-
-/// Whether some host is met by all of `by` and by none of `but_not`.
-pub(super) fn meet_in_a_host(by: &[&Dfa], but_not: &[&Dfa]) -> bool {
-    meet(&[by, &[&HOSTS]].concat(), but_not)
-}
-
-/// Whether some path is met by all of `by` and by none of `but_not`.
-pub(super) fn meet_in_a_path(by: &[&Dfa], but_not: &[&Dfa]) -> bool {
-    meet(&[by, &[&PATHS]].concat(), but_not)
-}
-
-/// A host that is met by all of `by` and by none of `but_not`, one of the world if there is any.
-pub(super) fn example_of_host(by: &[&Dfa], but_not: &[&Dfa]) -> Option<String> {
-    let by = [by, &[&HOSTS]].concat();
-    example(&by, &[but_not, &[&SPECIAL_HOSTS]].concat()).or_else(|| example(&by, but_not))
-}
-
-/// A path that can be read in one way only, and is met by all of `by` and by none of `but_not`.
-pub(super) fn example_of_path(by: &[&Dfa], but_not: &[&Dfa]) -> Option<String> {
-    example(&[by, &[&PATHS]].concat(), &[but_not, &[&DOUBTFUL_PATHS, &ENCODED_PATHS]].concat())
-}
-
-/// A customer's name in plain letters.
-pub(super) fn example_of_customer(by: &[&Dfa], but_not: &[&Dfa]) -> Option<String> {
-    static PLAIN: LazyLock<Dfa> = LazyLock::new(|| fixed("[!-~]{1,256}"));
-    example(&[by, &[&PLAIN]].concat(), but_not)
-}
-
-/// The value of a header, visible and trimmed.
-pub(super) fn example_of_value(by: &[&Dfa], but_not: &[&Dfa]) -> Option<String> {
-    static VISIBLE: LazyLock<Dfa> = LazyLock::new(|| fixed("[!-~](?:[ -~]*[!-~])?"));
-    example(&[by, &[&VISIBLE]].concat(), but_not)
 }
 
 fn fixed(regex: &str) -> Dfa {
