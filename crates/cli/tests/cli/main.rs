@@ -13,6 +13,8 @@ mod import;
 mod init;
 mod keys;
 mod replay;
+mod schema;
+mod suggest;
 mod support;
 mod test;
 mod usage;
