@@ -2,10 +2,12 @@
 
 mod build;
 mod check;
+mod claims;
 mod compile;
 mod decide;
 mod dev;
 mod diagnostics;
+mod diff;
 mod doctor;
 mod explain;
 mod formats;
