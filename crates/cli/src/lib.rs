@@ -23,16 +23,22 @@ mod cli;
 mod commands;
 #[cfg(unix)]
 mod dev;
+mod doctor;
+mod document;
 mod files;
+mod github;
 mod json;
 pub mod keys;
+mod levels;
 mod lines;
 mod load;
 mod log;
+mod markdown;
 mod outcome;
 mod progress;
 mod render;
 mod replay;
+mod sarif;
 mod suggest;
 mod terminal;
 

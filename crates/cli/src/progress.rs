@@ -30,7 +30,6 @@ pub(crate) enum Of {
     #[cfg_attr(not(test), expect(dead_code, reason = "for commands that know how many steps there are"))]
     Steps(u64),
     /// Nothing: only the time goes by.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for commands that cannot say how far they are"))]
     Time,
 }
 

@@ -16,10 +16,14 @@
 //! # What this crate does not do
 //! It prints nothing and knows no exit codes: findings are data. It decides no request; that is `tidegate-engine`.
 
+pub mod alternatives;
+pub mod analysis;
 mod automaton;
 mod check;
 pub mod checked;
 pub mod diagnostic;
+pub mod levels;
+pub mod lint;
 mod list;
 pub mod load;
 mod lower;
@@ -27,11 +31,13 @@ mod pattern;
 pub mod source;
 mod syntax;
 pub mod tree;
+mod universe;
 
 use std::path::Path;
 
 use checked::CheckedPolicy;
 use diagnostic::{Diagnostic, Severity};
+use levels::Levels;
 use source::SourceMap;
 
 /// What compiling a policy came to.
@@ -56,10 +62,18 @@ pub struct Output {
 
 /// Reads, checks and compiles the policy in `path` and everything it extends. Same input, same bytes.
 pub fn compile(path: &Path) -> Compilation {
+    compile_with(path, &Levels::default())
+}
+
+/// As [`compile`], with levels of lints that stand over those of the policy.
+pub fn compile_with(path: &Path, levels: &Levels) -> Compilation {
     let mut sources = SourceMap::default();
     let mut diagnostics = Vec::new();
     let loaded = load::load(path, &mut sources, &mut diagnostics);
     let policy = check::check(&loaded, &mut sources, &mut diagnostics);
+    if let Some(policy) = &policy {
+        diagnostics = policy.lints.then(levels).apply(diagnostics);
+    }
     let mut output = None;
     if let Some(policy) = policy
         && !diagnostics.iter().any(|finding| finding.severity == Severity::Error)

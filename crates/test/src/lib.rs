@@ -28,11 +28,14 @@
 
 pub mod decision;
 pub mod engine;
+pub mod explanation;
 mod file;
 pub mod instant;
 pub mod plain;
+pub mod render;
 pub mod request;
 mod run;
+pub mod spelling;
 
 use std::path::Path;
 

@@ -5,7 +5,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
-use tidegate_engine::{Header, parse_tag_list};
+use tidegate_engine::{Header, InvalidTarget, RequestView, Target, parse_tag_list};
+
+use crate::instant::Seconds;
 
 /// A request, with what the outbound parameters would say about its tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,20 @@ pub struct Request {
     pub tags: Option<Vec<String>>,
     /// The headers as received, each name once (see [`join`]).
     pub headers: Vec<Header>,
+}
+
+impl Request {
+    /// The request as the engine sees it, with its parsed URL.
+    pub(crate) fn view<'r>(&'r self, target: &'r Result<Target, InvalidTarget>, now: Seconds) -> RequestView<'r> {
+        RequestView {
+            method: &self.method,
+            target: target.as_ref().map_err(|invalid| *invalid),
+            headers: &self.headers,
+            customer: self.customer.as_deref(),
+            tags: self.tags.as_deref(),
+            now,
+        }
+    }
 }
 
 /// A request and the name that its asker has for it.

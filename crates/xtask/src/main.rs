@@ -5,6 +5,7 @@ mod coverage;
 mod demo;
 mod differential;
 mod fuzz;
+mod npm;
 mod process;
 mod sabotage;
 mod soak;
@@ -30,6 +31,9 @@ usage: cargo xtask <chore>
                   put M generated requests to each of N generated policies, on the reference interpreter and the table
   fuzz --minutes N [TARGET]
                   run the fuzz targets, or one of them, for so long altogether
+  npm [--worker DIR]
+                  make the npm package `tidegate-worker` of the built Worker, into build/npm, and print its hashes
+                  --worker DIR takes a Worker that is built already
   sabotage [BUG]  seed the bugs in tests/sabotage one at a time in a copy of the tree: each must turn the tests red
   soak [OPTION]…  mixed traffic at saturation, every answer checked against the reference, memory watched
                   --minutes N (10), --out FILE (build/soak.svg)
@@ -65,6 +69,8 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["differential", arguments @ ..] => differential::compare(arguments),
         ["fuzz", "--minutes", minutes] => fuzz::run_for(minutes, None),
         ["fuzz", "--minutes", minutes, target] => fuzz::run_for(minutes, Some(target)),
+        ["npm"] => worker::build(&tools::ensure()?).and_then(|()| npm::pack(&npm::built_worker())),
+        ["npm", "--worker", folder] => npm::pack(std::path::Path::new(folder)),
         ["sabotage", bugs @ ..] => sabotage::run(bugs),
         ["soak", options @ ..] => soak::run(options),
         ["test"] => test::run(),

@@ -92,7 +92,7 @@ enum EngineName {
     Reference,
 }
 
-fn parse_var(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_var(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not `NAME=VALUE`"))?;
     Ok((name.to_owned(), value.to_owned()))
 }

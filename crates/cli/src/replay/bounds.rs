@@ -126,7 +126,7 @@ fn looks_at(condition: &Condition, unknown: Unknown) -> bool {
 }
 
 fn is_empty(condition: &Condition) -> bool {
-    let Condition { customers, tags, hosts, schemes, ports, methods, paths, headers } = condition;
+    let Condition { customers, tags, hosts, schemes, ports, methods, paths, headers, places: _ } = condition;
     customers.is_none()
         && tags.is_none()
         && hosts.is_none()

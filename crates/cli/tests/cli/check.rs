@@ -110,6 +110,51 @@ fn files_that_cannot_be_read_are_findings() {
 }
 
 #[test]
+fn the_last_level_on_the_command_line_counts_and_counts_over_the_policy() {
+    let folder = Folder::new();
+    let policy = "policy = 1\n[lists.l]\nfile = \"l.txt\"\nformat = \"domains\"\n\
+                  [[rule]]\nid = \"a\"\neffect = \"deny\"\nlists = [\"l\"]\n[lints]\n";
+    folder.write("policy.toml", policy);
+    folder.write("strict.toml", format!("{policy}empty-list = \"deny\"\n"));
+    folder.write("l.txt", "");
+    for (file, levels, code, severity) in [
+        ("policy.toml", "", 0, "warning"),
+        ("policy.toml", "-Dempty-list", 1, "error"),
+        ("policy.toml", "-D warnings", 1, "error"),
+        ("policy.toml", "--deny warnings --warn empty-list", 0, "warning"),
+        ("policy.toml", "--warn empty-list --deny warnings", 1, "error"),
+        ("strict.toml", "", 1, "error"),
+        ("strict.toml", "-W empty-list", 0, "warning"),
+        ("strict.toml", "-D expired -A empty-list", 0, ""),
+        ("strict.toml", "-A empty-list -D empty-list", 1, "error"),
+    ] {
+        let args: Vec<_> = ["check", file, "--format", "json"].into_iter().chain(levels.split_whitespace()).collect();
+        let findings = folder.run(&args).ends(code).json();
+        let severities: Vec<_> = findings.iter().filter_map(|finding| finding["severity"].as_str()).collect();
+        assert_eq!(severities.join(" "), severity, "{file} {levels}");
+    }
+    // Whoever builds is stopped by it, too.
+    folder.run(&["compile", "strict.toml", "-o", "table"]).ends(1);
+}
+
+#[test]
+fn levels_of_what_is_no_lint_are_usage_errors() {
+    let folder = Folder::with_policy();
+    folder
+        .run(&["check", "-D", "shadowd-rule", "policy.toml"])
+        .ends(2)
+        .says("shadowd-rule", "did you mean `shadowed-rule`?");
+    folder
+        .run(&["check", "--allow", "conflict", "policy.toml"])
+        .ends(2)
+        .says("`conflict` is no lint", "cannot be lowered");
+    folder
+        .run(&["check", "-W", "warning", "policy.toml"])
+        .ends(2)
+        .says("no lint `warning`", "did you mean `warnings`?");
+}
+
+#[test]
 fn nothing_in_a_policy_reaches_the_terminal_as_control() {
     let folder = Folder::new();
     folder.write("policy.toml", "policy = 1\n\"\\u001b]0;owned\\u0007\" = 1\n\"a\u{9b}31m\" = 2\n");
@@ -128,4 +173,22 @@ fn colours_are_shown_where_they_can_be_and_no_color_is_heeded() {
     };
     assert!(coloured(""));
     assert!(!coloured("1"));
+}
+
+#[test]
+fn lines_of_lists_that_are_passed_over_are_counted_by_kind() {
+    let folder = Folder::new();
+    let policy = "policy = 1\n[lists.ads]\nfile = \"ads.txt\"\nformat = \"adblock\"\nskip = [\"path\", \"exception\", \"regex\"]\n\
+                  [[rule]]\nid = \"no-ads\"\neffect = \"deny\"\nlists = [\"ads\"]\n";
+    folder.write("policy.toml", policy);
+    folder.write("ads.txt", "||a.example^\n||b.example/x\n||c.example/y\n@@||d.example^\n");
+    let run = folder.run(&["check", "policy.toml"]).ends(0);
+    assert_eq!(
+        run.stderr,
+        "policy.toml: no findings (1 rule, 1 list with 1 name, 3 lines skipped: 1 exception, 2 path)\n"
+    );
+    let note = &folder.run(&["check", "policy.toml", "--format", "json"]).ends(0).json()[0];
+    assert_eq!((note["code"].as_str(), note["severity"].as_str()), (Some("lines-skipped"), Some("note")));
+    assert_eq!(note["skipped"], serde_json::json!({ "exception": 1, "path": 2 }));
+    assert_eq!((note["file"].as_str(), note["line"].as_u64()), (Some("policy.toml"), Some(2)));
 }

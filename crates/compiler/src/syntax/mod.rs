@@ -12,6 +12,7 @@ mod rule;
 
 use crate::checked::{Algorithm, Effect, Mode, Scheme};
 use crate::diagnostic::Diagnostic;
+use crate::levels::Levels;
 use crate::source::{FileId, Span, Spanned, Text};
 use crate::tree::{self, Entry, Texts};
 
@@ -37,6 +38,7 @@ pub(crate) struct PolicyFile {
     pub(crate) lists: Vec<ListEntry>,
     pub(crate) keys: Vec<KeyEntry>,
     pub(crate) rules: Vec<RuleEntry>,
+    pub(crate) lints: Levels,
     /// The file is TOML. If it is not, what the other fields hold is what could be made of it.
     pub(crate) is_toml: bool,
 }
@@ -129,7 +131,7 @@ pub(crate) struct ConditionEntry {
     pub(crate) host_regex: Option<Texts>,
     pub(crate) lists: Option<Texts>,
     pub(crate) schemes: Option<Entry<Vec<Spanned<Scheme>>>>,
-    pub(crate) ports: Option<Vec<u16>>,
+    pub(crate) ports: Option<Vec<Spanned<u16>>>,
     pub(crate) methods: Option<Texts>,
     pub(crate) paths: Option<Texts>,
     pub(crate) path_regex: Option<Texts>,

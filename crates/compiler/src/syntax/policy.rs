@@ -4,7 +4,8 @@ use toml::de::DeValue;
 
 use super::{CustomerEntry, EnforceForEntry, IdentityEntry, KeyEntry, ListEntry, ListFormat, PolicyFile, Role, rule};
 use crate::checked::{Algorithm, Effect, Mode};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Level};
+use crate::levels::{Levels, Lints};
 use crate::tree::{Entry, Grammar, Pair, Reader, Table};
 
 const POLICY: &[&str] = &[
@@ -19,6 +20,7 @@ const POLICY: &[&str] = &[
     "lists",
     "keys",
     "rule",
+    "lints",
 ];
 const IDENTITY: &[&str] = &["customer", "tags", "vars"];
 const CUSTOMER: &[&str] = &["tags", "vars"];
@@ -30,6 +32,7 @@ pub(super) const EFFECTS: &[(&str, Effect)] = &[("allow", Effect::Allow), ("deny
 pub(super) const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("report", Mode::Report)];
 const ALGORITHMS: &[(&str, Algorithm)] =
     &[("HS256", Algorithm::Hs256), ("ES256", Algorithm::Es256), ("EdDSA", Algorithm::EdDsa)];
+const LEVELS: &[(&str, Level)] = &[("allow", Level::Allow), ("warn", Level::Warn), ("deny", Level::Deny)];
 const FORMATS: &[(&str, ListFormat)] = &[
     ("domains", ListFormat::Domains),
     ("hosts", ListFormat::Hosts),
@@ -53,7 +56,8 @@ fn home_of(key: &str) -> Option<&'static str> {
         (ENFORCE_FOR, "`enforce-for`"),
         (POLICY, "the policy itself, before the first table"),
     ];
-    homes.into_iter().find(|(keys, _)| keys.contains(&key)).map(|(_, home)| home)
+    let home = homes.into_iter().find(|(keys, _)| keys.contains(&key)).map(|(_, home)| home);
+    home.or_else(|| Code::parse(key).is_some_and(Code::is_lint).then_some("`[lints]`"))
 }
 
 /// Reads a whole file.
@@ -62,7 +66,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Table<'_>, role: Role) -> Pol
 
     version(reader, root, role);
     let extended = role == Role::Extended;
-    for key in ["default", "mode", "identity", "enforce-for"] {
+    for key in ["default", "mode", "identity", "enforce-for", "lints"] {
         if extended && let Some(pair) = root.pair(reader, key) {
             let message = format!("`{key}` stands in a file that another policy extends");
             let finding = Diagnostic::error(Code::MisplacedKey, pair.key.span, message);
@@ -84,6 +88,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Table<'_>, role: Role) -> Pol
     policy.lists = named(reader, root, "lists", list);
     policy.keys = named(reader, root, "keys", key);
     policy.rules = rules(reader, root);
+    policy.lints = root.pair(reader, "lints").and_then(|pair| lints(reader, &pair)).unwrap_or_default();
     policy
 }
 
@@ -203,8 +208,11 @@ fn list(reader: &mut Reader<'_>, pair: Pair<'_>) -> ListEntry {
     };
     let file = reader.required(&table, "file", "name the file, relative to this one: `file = \"lists/malware.txt\"`");
     let file = file.and_then(|pair| reader.string(&pair));
-    let format =
-        reader.required(&table, "format", "say how the file is written: `format = \"domains\"` or `\"hosts\"`");
+    let format = reader.required(
+        &table,
+        "format",
+        "say how the file is written: `format = \"domains\"`, `\"hosts\"`, `\"adblock\"`, `\"dnsmasq\"` or `\"rpz\"`",
+    );
     let format = format.and_then(|pair| reader.choice(&pair, FORMATS));
     let skip = table.pair(reader, "skip").and_then(|pair| reader.strings(&pair));
     ListEntry { id: pair.key, file, format, skip }
@@ -227,6 +235,30 @@ fn key(reader: &mut Reader<'_>, pair: Pair<'_>) -> KeyEntry {
     let kid = kid.and_then(|pair| reader.string(&pair));
     let issuer = table.pair(reader, "issuer").and_then(|pair| reader.string(&pair));
     KeyEntry { id: pair.key, alg, secret, kid, issuer }
+}
+
+fn lints(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<Levels> {
+    let table = reader.open_table(pair, "`lints`")?;
+    let mut levels = Levels::default();
+    for pair in table.pairs(reader) {
+        match Code::parse(&pair.key.value) {
+            Some(code) if code.is_lint() => {
+                if let Some(level) = reader.choice(&pair, LEVELS) {
+                    levels.set(Lints::One(code), level.value);
+                }
+            }
+            Some(code) => {
+                let message = format!("`lints` has no key `{}`", code.as_str());
+                let finding = Diagnostic::error(Code::UnknownKey, pair.key.span, message);
+                reader.report(finding.help(format!("`{}` is an error, and errors cannot be lowered", code.as_str())));
+            }
+            None => {
+                let known: Vec<&str> = Code::lints().map(Code::as_str).collect();
+                reader.unknown_key("`lints`", &pair.key, &known);
+            }
+        }
+    }
+    Some(levels)
 }
 
 fn rules(reader: &mut Reader<'_>, root: &Table<'_>) -> Vec<super::RuleEntry> {

@@ -155,7 +155,7 @@ fn schemes(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<Entry<Vec<Spanned
     (!schemes.is_empty()).then(|| Reader::entry(pair, schemes))
 }
 
-fn ports(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<Vec<u16>> {
+fn ports(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<Vec<Spanned<u16>>> {
     let items = reader.items(pair, "an array of integers")?;
     let mut ports = Vec::new();
     for item in items {
@@ -164,7 +164,7 @@ fn ports(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<Vec<u16>> {
             continue;
         };
         match u16::from_str_radix(number.as_str(), number.radix()) {
-            Ok(port) if port > 0 => ports.push(port),
+            Ok(port) if port > 0 => ports.push(Spanned { value: port, span: reader.span(item.value) }),
             _ => {
                 let message = format!("a port is a number from 1 to 65535, not `{number}`");
                 reader.report(Diagnostic::error(Code::InvalidValue, reader.span(item.value), message));

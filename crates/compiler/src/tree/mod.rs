@@ -290,20 +290,24 @@ impl Reader<'_> {
 
     fn known_keys(&mut self, table: &Table<'_>, keys: &[&str]) {
         for pair in table.pairs(self) {
-            let key = pair.key.value.as_str();
-            if keys.contains(&key) {
-                continue;
+            if !keys.contains(&pair.key.value.as_str()) {
+                self.unknown_key(table.what, &pair.key, keys);
             }
-            let message = format!("{} has no key `{key}`", table.what);
-            let finding = Diagnostic::error(Code::UnknownKey, pair.key.span, message);
-            let similar = did_you_mean(key, keys.iter().copied());
-            let help = match (similar, (self.home_of)(key)) {
-                // Short words are near to anything.
-                (Some(word), home) if home.is_none() || key.len() > 3 => format!("did you mean `{word}`?"),
-                (_, Some(home)) => format!("`{key}` is a key of {home}"),
-                _ => format!("its keys are {}", one_of(keys.iter().copied()).replace(" or ", " and ")),
-            };
-            self.report(finding.help(help));
         }
+    }
+
+    /// Reports a key that its table does not have.
+    pub(crate) fn unknown_key(&mut self, table: &str, key: &Text, keys: &[&str]) {
+        let written = key.value.as_str();
+        let message = format!("{table} has no key `{written}`");
+        let finding = Diagnostic::error(Code::UnknownKey, key.span, message);
+        let similar = did_you_mean(written, keys.iter().copied());
+        let help = match (similar, (self.home_of)(written)) {
+            // Short words are near to anything.
+            (Some(word), home) if home.is_none() || written.len() > 3 => format!("did you mean `{word}`?"),
+            (_, Some(home)) => format!("`{written}` is a key of {home}"),
+            _ => format!("its keys are {}", one_of(keys.iter().copied()).replace(" or ", " and ")),
+        };
+        self.report(finding.help(help));
     }
 }
