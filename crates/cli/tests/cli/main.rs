@@ -12,6 +12,7 @@ mod formats;
 mod init;
 mod keys;
 mod replay;
+mod rollout;
 mod suggest;
 mod support;
 mod test;
