@@ -27,6 +27,7 @@ mod doctor;
 mod document;
 mod files;
 mod github;
+mod import;
 mod json;
 pub mod keys;
 mod levels;
@@ -41,6 +42,8 @@ mod replay;
 mod sarif;
 mod suggest;
 mod terminal;
+#[cfg(unix)]
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

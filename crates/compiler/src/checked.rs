@@ -120,6 +120,18 @@ impl List {
         names.chain(alone).chain(beneath)
     }
 
+    /// A list of names that stand for themselves and everything beneath them; they are sorted.
+    #[cfg(test)]
+    pub(crate) fn of_names(id: &str, names: Vec<String>, span: Span) -> Self {
+        let (id, file, format) = (id.to_owned(), span.file, ListFormat::Domains);
+        Self { id, names, alone: Vec::new(), beneath: Vec::new(), skipped: Vec::new(), file, format, span }
+    }
+
+    /// Whether another list has the same names, for the same hosts.
+    pub fn has_the_names_of(&self, other: &Self) -> bool {
+        self.names == other.names && self.alone == other.alone && self.beneath == other.beneath
+    }
+
     /// How many names the list has.
     pub const fn len(&self) -> usize {
         self.names.len() + self.alone.len() + self.beneath.len()

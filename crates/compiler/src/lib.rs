@@ -28,6 +28,7 @@ mod list;
 pub mod load;
 mod lower;
 mod pattern;
+pub mod schema;
 pub mod source;
 mod syntax;
 pub mod tree;

@@ -4,6 +4,7 @@ mod bench;
 mod coverage;
 mod demo;
 mod differential;
+mod docs;
 mod fuzz;
 mod npm;
 mod process;
@@ -29,6 +30,7 @@ usage: cargo xtask <chore>
                   --keep leaves it running until Ctrl-C
   differential [--policies N] [--requests-per-policy M] [--seed S] [--jobs J]
                   put M generated requests to each of N generated policies, on the reference interpreter and the table
+  docs            write docs/schema and docs/reference.md anew, from the keys that the reader knows
   fuzz --minutes N [TARGET]
                   run the fuzz targets, or one of them, for so long altogether
   npm [--worker DIR]
@@ -67,6 +69,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["demo"] => demo::run(false),
         ["demo", "--keep"] => demo::run(true),
         ["differential", arguments @ ..] => differential::compare(arguments),
+        ["docs"] => docs::write(),
         ["fuzz", "--minutes", minutes] => fuzz::run_for(minutes, None),
         ["fuzz", "--minutes", minutes, target] => fuzz::run_for(minutes, Some(target)),
         ["npm"] => worker::build(&tools::ensure()?).and_then(|()| npm::pack(&npm::built_worker())),

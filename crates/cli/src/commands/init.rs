@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use tidegate_compiler::schema;
 
 use crate::cli::Format;
 use crate::files::{self, Access, FileError};
@@ -50,10 +51,7 @@ const REPOSITORY: [Template; 10] = [
     ("README.md", include_str!("../../templates/repository/README.md")),
 ];
 
-/// The line by which editors find the schema of a policy.
-const SCHEMA_LINE: &str = "#:schema ./schema/policy.schema.json\n\n";
-
-/// Where that is.
+/// Where editors find the schema of a policy, as its first line says.
 const SCHEMA: &str = "policies/schema/policy.schema.json";
 
 /// A file that was written, for programs.
@@ -87,19 +85,8 @@ pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Resul
 
 fn repository() -> Vec<(&'static str, String)> {
     let mut files = texts(&REPOSITORY);
-    match schema() {
-        Some(schema) => files.push((SCHEMA, schema)),
-        // A line that names a file which is not there only makes editors complain.
-        None => files.iter_mut().for_each(|(_, text)| *text = text.replace(SCHEMA_LINE, "")),
-    }
+    files.push((SCHEMA, format!("{:#}\n", schema::json_schema(&schema::POLICY))));
     files
-}
-
-/// The JSON Schema of policies.
-///
-/// SEAM: `tidegate schema` is not built yet; once it is, this is the text that it prints for a policy.
-fn schema() -> Option<String> {
-    None
 }
 
 fn texts(templates: &[Template]) -> Vec<(&'static str, String)> {

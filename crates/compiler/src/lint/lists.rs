@@ -37,7 +37,10 @@ pub(super) fn check(context: &mut Context<'_>) {
                 let span = rule.condition.places.of(key, name).unwrap_or(rule.span);
                 let message = format!("the list `{}` blocks `{name}`, which `{}` allows", list.id, rule.id);
                 let mut finding = Diagnostic::error(Code::ListBlocksHost, span, message);
-                finding = finding.label(deny.span, format!("`{}` denies what the list holds: `{entry}`", deny.id));
+                finding = match list.place_of(entry, context.sources) {
+                    Some(place) => finding.label(place, format!("`{}` denies what is here", deny.id)),
+                    None => finding.label(deny.span, format!("`{}` denies what the list holds", deny.id)),
+                };
                 let except = format!("except = [{{ {} = [\"{name}\"] }}]", key.as_str());
                 context.report(
                     finding
@@ -53,6 +56,8 @@ pub(super) fn check(context: &mut Context<'_>) {
 /// The entry of a list that a name is at or beneath.
 fn covering<'n>(list: &List, name: &'n str) -> Option<&'n str> {
     let has = |names: &[String], name: &str| names.binary_search_by(|entry| entry.as_str().cmp(name)).is_ok();
-    std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, rest)| rest))
-        .find(|suffix| has(&list.names, suffix))
+    let above = || std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, rest)| rest));
+    let alone = Some(name).filter(|name| has(&list.alone, name));
+    let at_or_above = above().find(|suffix| has(&list.names, suffix));
+    alone.or(at_or_above).or_else(|| above().skip(1).find(|suffix| has(&list.beneath, suffix)))
 }

@@ -7,6 +7,7 @@
 //! A value that is reported here is absent from the result, so that later stages do not report it again; a rule with
 //! such a gap says so ([`RuleEntry::sound`]), for an absent dimension would mean "any".
 
+pub(crate) mod keys;
 mod policy;
 mod rule;
 

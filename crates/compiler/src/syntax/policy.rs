@@ -2,63 +2,16 @@
 
 use toml::de::DeValue;
 
-use super::{CustomerEntry, EnforceForEntry, IdentityEntry, KeyEntry, ListEntry, ListFormat, PolicyFile, Role, rule};
-use crate::checked::{Algorithm, Effect, Mode};
-use crate::diagnostic::{Code, Diagnostic, Level};
+use super::keys::{
+    ALGORITHMS, CUSTOMER, EFFECTS, ENFORCE_FOR, FORMATS, IDENTITY, KEY, LEVELS, LIST, MODES, POLICY, home_of,
+};
+use super::{CustomerEntry, EnforceForEntry, IdentityEntry, KeyEntry, ListEntry, PolicyFile, Role, rule};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::levels::{Levels, Lints};
 use crate::tree::{Entry, Grammar, Pair, Reader, Table};
 
-const POLICY: &[&str] = &[
-    "policy",
-    "default",
-    "mode",
-    "extends",
-    "tenant-domains",
-    "enforce-for",
-    "identity",
-    "customers",
-    "lists",
-    "keys",
-    "rule",
-    "lints",
-];
-const IDENTITY: &[&str] = &["customer", "tags", "vars"];
-const CUSTOMER: &[&str] = &["tags", "vars"];
-const LIST: &[&str] = &["file", "format", "skip"];
-const KEY: &[&str] = &["alg", "secret", "kid", "issuer"];
-const ENFORCE_FOR: &[&str] = &["tags", "customers", "percent"];
-
-pub(super) const EFFECTS: &[(&str, Effect)] = &[("allow", Effect::Allow), ("deny", Effect::Deny)];
-pub(super) const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("report", Mode::Report)];
-const ALGORITHMS: &[(&str, Algorithm)] =
-    &[("HS256", Algorithm::Hs256), ("ES256", Algorithm::Es256), ("EdDSA", Algorithm::EdDsa)];
-const LEVELS: &[(&str, Level)] = &[("allow", Level::Allow), ("warn", Level::Warn), ("deny", Level::Deny)];
-const FORMATS: &[(&str, ListFormat)] = &[
-    ("domains", ListFormat::Domains),
-    ("hosts", ListFormat::Hosts),
-    ("adblock", ListFormat::Adblock),
-    ("dnsmasq", ListFormat::Dnsmasq),
-    ("rpz", ListFormat::Rpz),
-];
-
 /// What a policy file is like.
 pub(super) const GRAMMAR: Grammar = Grammar { what: "a policy", keys: POLICY, home_of };
-
-/// The table that has a key, for those who put it into another one.
-fn home_of(key: &str) -> Option<&'static str> {
-    let homes: [(&[&str], &str); 8] = [
-        (rule::RULE, "`[[rule]]`"),
-        (rule::CONDITION, "`[[rule]]`"),
-        (rule::JWT, "a rule's `jwt`"),
-        (KEY, "`[keys.ID]`"),
-        (LIST, "`[lists.ID]`"),
-        (IDENTITY, "`[identity]`"),
-        (ENFORCE_FOR, "`enforce-for`"),
-        (POLICY, "the policy itself, before the first table"),
-    ];
-    let home = homes.into_iter().find(|(keys, _)| keys.contains(&key)).map(|(_, home)| home);
-    home.or_else(|| Code::parse(key).is_some_and(Code::is_lint).then_some("`[lints]`"))
-}
 
 /// Reads a whole file.
 pub(super) fn read(reader: &mut Reader<'_>, root: &Table<'_>, role: Role) -> PolicyFile {

@@ -4,11 +4,13 @@
 //! place only roughly; a run shows them all.
 
 mod errors;
+pub mod keys;
 mod suggest;
 
 use toml::Spanned as TomlSpanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use keys::Key;
 pub(crate) use suggest::{did_you_mean, one_of};
 
 use crate::diagnostic::{Code, Diagnostic};
@@ -35,7 +37,7 @@ pub struct Grammar {
     /// For people: "a policy".
     pub what: &'static str,
     /// The keys before the first table.
-    pub keys: &'static [&'static str],
+    pub keys: &'static [Key],
     /// The table that has a key, for those who put it into another one.
     pub home_of: fn(&str) -> Option<&'static str>,
 }
@@ -113,7 +115,7 @@ impl Reader<'_> {
     }
 
     /// A table that has these keys and no others.
-    pub fn table<'t>(&mut self, pair: &Pair<'t>, what: &'static str, keys: &[&str]) -> Option<Table<'t>> {
+    pub fn table<'t>(&mut self, pair: &Pair<'t>, what: &'static str, keys: &[Key]) -> Option<Table<'t>> {
         let table = self.open_table(pair, what)?;
         self.known_keys(&table, keys);
         Some(table)
@@ -288,10 +290,11 @@ impl Reader<'_> {
         (!texts.is_empty()).then(|| Self::entry(pair, texts))
     }
 
-    fn known_keys(&mut self, table: &Table<'_>, keys: &[&str]) {
+    fn known_keys(&mut self, table: &Table<'_>, keys: &[Key]) {
+        let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
         for pair in table.pairs(self) {
-            if !keys.contains(&pair.key.value.as_str()) {
-                self.unknown_key(table.what, &pair.key, keys);
+            if !known.contains(&pair.key.value.as_str()) {
+                self.unknown_key(table.what, &pair.key, &known);
             }
         }
     }
