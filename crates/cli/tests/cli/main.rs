@@ -15,6 +15,7 @@ mod import;
 mod init;
 mod keys;
 mod replay;
+mod rollout;
 mod schema;
 mod suggest;
 mod support;
