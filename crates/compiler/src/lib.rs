@@ -22,6 +22,7 @@ mod automaton;
 mod check;
 pub mod checked;
 pub mod diagnostic;
+pub mod format;
 pub mod levels;
 mod list;
 pub mod load;

@@ -8,6 +8,7 @@ mod dev;
 mod diagnostics;
 mod doctor;
 mod explain;
+mod fmt;
 mod formats;
 mod init;
 mod keys;
