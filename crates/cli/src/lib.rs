@@ -38,6 +38,7 @@ mod progress;
 mod render;
 mod replay;
 mod sarif;
+mod suggesting;
 mod terminal;
 
 use std::ffi::OsString;

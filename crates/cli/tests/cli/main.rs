@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod compile;
+mod completions;
 mod decide;
 mod dev;
 mod diagnostics;
