@@ -1,11 +1,14 @@
 //! Findings as JSON, one object a line: the shape that editors and scripts hold.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde::Serialize;
+use tidegate_compiler::checked::List;
 use tidegate_compiler::diagnostic::{Diagnostic, Severity};
 use tidegate_compiler::source::{SourceMap, Span};
 
+use crate::render;
 use crate::terminal::StdoutError;
 
 /// One finding.
@@ -36,6 +39,44 @@ struct Place {
     column: usize,
     end_line: usize,
     end_column: usize,
+}
+
+/// Lines of a list that `skip` passed over: no finding, in the shape of one.
+#[derive(Debug, Serialize)]
+struct SkippedLine<'l> {
+    code: &'static str,
+    severity: &'static str,
+    message: String,
+    #[serde(flatten)]
+    place: Place,
+    labels: [(); 0],
+    help: [(); 0],
+    /// How many lines there are of each kind.
+    skipped: BTreeMap<&'l str, usize>,
+}
+
+/// Writes what was passed over of each list.
+pub(crate) fn write_skipped<'l>(
+    out: &mut impl Write,
+    sources: &SourceMap,
+    lists: impl IntoIterator<Item = &'l List>,
+) -> Result<(), StdoutError> {
+    for list in lists {
+        let skipped: BTreeMap<_, _> =
+            list.skipped.iter().map(|(kind, lines)| (kind.as_str(), *lines)).filter(|(_, lines)| *lines > 0).collect();
+        let Some(counts) = render::skipped([list]) else { continue };
+        let line = SkippedLine {
+            code: "lines-skipped",
+            severity: "note",
+            message: format!("of the list `{}`: {counts}", list.id),
+            place: place(sources, list.span),
+            labels: [],
+            help: [],
+            skipped,
+        };
+        write_line(out, &line)?;
+    }
+    Ok(())
 }
 
 /// Writes every finding.

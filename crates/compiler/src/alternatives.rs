@@ -75,7 +75,8 @@ impl Places {
         self.0.entry((key, value.to_owned())).or_insert(span);
     }
 
-    fn of(&self, key: Key, value: &str) -> Option<Span> {
+    /// Where a value is written.
+    pub(crate) fn of(&self, key: Key, value: &str) -> Option<Span> {
         self.0.get(&(key, value.to_owned())).copied()
     }
 }

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::alternatives::Places;
 use crate::levels::Levels;
-use crate::source::Span;
+use crate::list;
+use crate::source::{FileId, SourceMap, Span};
+use crate::syntax::ListFormat;
 
 /// What a rule, or a policy where no rule decides, does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,19 +84,69 @@ pub struct Customer {
     pub tags: BTreeSet<String>,
     /// Values for `{vars.X}`.
     pub vars: BTreeMap<String, String>,
+    /// Where the customer was named; `None` in policies that nobody wrote.
+    pub span: Option<Span>,
 }
 
-/// A domain list that was read from a file: every name and everything beneath it.
+/// A domain list that was read from a file. Its names are canonical, each set is sorted and without duplicates, and no name
+/// is in two of them.
 #[derive(Clone, Debug)]
 pub struct List {
     /// The list's id.
     pub id: String,
-    /// Canonical names, sorted, without duplicates.
+    /// Names that stand for themselves and everything beneath them, as those of nearly every list do.
     pub names: Vec<String>,
+    /// Names that stand for themselves alone: of response policy zones, which tell `x.example` from `*.x.example`. Unlike
+    /// `hosts` of a rule they never open a special host.
+    pub alone: Vec<String>,
+    /// Names that stand for everything beneath them and not for themselves.
+    pub beneath: Vec<String>,
     /// How many lines of each kind that `skip` names were passed over, by kind.
     pub skipped: Vec<(String, usize)>,
+    /// The list's own file; see [`List::place_of`].
+    pub file: FileId,
+    /// How that file is written.
+    pub(crate) format: ListFormat,
     /// Where the list was declared.
     pub span: Span,
+}
+
+impl List {
+    /// Every name with whether it stands for itself, and whether for what is beneath it.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, bool, bool)> {
+        let names = self.names.iter().map(|name| (name.as_str(), true, true));
+        let alone = self.alone.iter().map(|name| (name.as_str(), true, false));
+        let beneath = self.beneath.iter().map(|name| (name.as_str(), false, true));
+        names.chain(alone).chain(beneath)
+    }
+
+    /// A list of names that stand for themselves and everything beneath them; they are sorted.
+    #[cfg(test)]
+    pub(crate) fn of_names(id: &str, names: Vec<String>, span: Span) -> Self {
+        let (id, file, format) = (id.to_owned(), span.file, ListFormat::Domains);
+        Self { id, names, alone: Vec::new(), beneath: Vec::new(), skipped: Vec::new(), file, format, span }
+    }
+
+    /// Whether another list has the same names, for the same hosts.
+    pub fn has_the_names_of(&self, other: &Self) -> bool {
+        self.names == other.names && self.alone == other.alone && self.beneath == other.beneath
+    }
+
+    /// How many names the list has.
+    pub const fn len(&self) -> usize {
+        self.names.len() + self.alone.len() + self.beneath.len()
+    }
+
+    /// Whether the list meets no host.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where the file first brings in one of the list's names. The file is read anew: a place is asked for few names, and
+    /// lists have a million.
+    pub fn place_of(&self, name: &str, sources: &SourceMap) -> Option<Span> {
+        list::find(self.format, self.file, &sources.file(self.file).text, name)
+    }
 }
 
 /// A signing key; the key itself is a Worker secret and never here.

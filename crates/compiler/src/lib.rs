@@ -24,6 +24,7 @@ pub mod checked;
 pub mod diagnostic;
 pub mod format;
 pub mod levels;
+pub mod lint;
 mod list;
 pub mod load;
 mod lower;

@@ -21,7 +21,8 @@ use crate::diagnostic::{Code, Diagnostic};
 pub(crate) fn lower(policy: &CheckedPolicy) -> Result<Vec<u8>, Vec<Diagnostic>> {
     let mut lowering = Lowering::default();
     for list in &policy.lists {
-        lowering.lists.push(lowering.sets.add(list.names.iter().map(|name| (name.clone(), Reach::DOMAIN)).collect()));
+        let names = list.entries().map(|(name, itself, beneath)| (name.to_owned(), Reach::of_list(itself, beneath)));
+        lowering.lists.push(lowering.sets.add(names.collect()));
     }
     let enforce_for = policy.enforce_for.iter().map(|alternative| lowering.enforce_for(alternative)).collect();
     let rules = policy.rules.iter().map(|rule| lowering.rule(rule)).collect();

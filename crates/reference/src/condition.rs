@@ -1,6 +1,6 @@
 //! Conditions: what `[[rule]]` and `except` say of a request (`docs/policy.md`, "What a rule matches").
 
-use tidegate_compiler::checked::{CheckedPolicy, Condition, HostCondition, HostPattern, PathPattern};
+use tidegate_compiler::checked::{CheckedPolicy, Condition, HostCondition, HostPattern, List, PathPattern};
 
 use crate::glob;
 use crate::identity::Tenant;
@@ -50,13 +50,20 @@ fn named<T>(dimension: Option<T>, matches: impl Fn(T) -> Truth) -> Truth {
 /// The host dimension. A regex that is none after all leaves it unknown.
 pub(crate) fn covers_host(policy: &CheckedPolicy, hosts: &HostCondition, host: &Host) -> Truth {
     let HostCondition { domains, exact, patterns, lists } = hosts;
-    let listed = lists.iter().filter_map(|&list| policy.lists.get(list)).flat_map(|list| &list.names);
-    let named = exact.contains(&host.text) || domains.iter().chain(listed).any(|name| host.is_at_or_beneath(name));
+    let listed = lists.iter().filter_map(|&list| policy.lists.get(list)).any(|list| is_listed(list, host));
+    let named = exact.contains(&host.text) || domains.iter().any(|name| host.is_at_or_beneath(name)) || listed;
     let by_pattern = patterns.iter().map(|pattern| match pattern {
         HostPattern::Glob(glob) => glob::host(&glob.text, &host.text).into(),
         HostPattern::Regex(regex) => glob::regex(&regex.text, &host.text).map_or(Truth::Unknown, Truth::from),
     });
     Truth::any(std::iter::once(Truth::from(named)).chain(by_pattern))
+}
+
+/// A list's names mean themselves and everything beneath them, but those that say they mean only one of the two.
+fn is_listed(list: &List, host: &Host) -> bool {
+    list.names.iter().any(|name| host.is_at_or_beneath(name))
+        || list.alone.contains(&host.text)
+        || list.beneath.iter().any(|name| host.text != *name && host.is_at_or_beneath(name))
 }
 
 /// The path dimension: unknown on an ambiguous path, whatever the pattern.

@@ -38,8 +38,14 @@ pub struct Reach(pub(crate) u8);
 impl Reach {
     /// The host of that very name, as `hosts` writes it: may open special hosts.
     pub const EXACT: Self = Self(1);
-    /// The name and everything beneath it, as `domains` and lists mean it.
-    pub const DOMAIN: Self = Self(2 | 4);
+    /// The name and everything beneath it, as `domains` and nearly all lists mean it.
+    pub const DOMAIN: Self = Self::of_list(true, true);
+
+    /// How far a name of a list reaches: to itself, to everything beneath it. It opens no special host.
+    #[must_use]
+    pub const fn of_list(itself: bool, beneath: bool) -> Self {
+        Self((itself as u8) << 1 | (beneath as u8) << 2)
+    }
 
     /// Both.
     #[must_use]

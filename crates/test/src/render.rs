@@ -40,11 +40,11 @@ pub fn plain_diagnostics(sources: &SourceMap, diagnostics: &[Diagnostic]) -> Str
 
 fn blocks(sources: &SourceMap, diagnostics: &[Diagnostic], renderer: &Renderer) -> Vec<String> {
     let shown = shown(sources, diagnostics).into_iter();
-    let rendered = shown.map(|shown| match shown {
+    let blocks = shown.map(|shown| match shown {
         Shown::Finding(diagnostic) => block(sources, diagnostic, renderer),
         Shown::More(_, text) => renderer.render(&[Group::with_title(Level::NOTE.primary_title(text))]),
     });
-    rendered.collect()
+    blocks.collect()
 }
 
 /// All findings, but of a list file the first [`SHOWN_PER_LIST`] and a count.

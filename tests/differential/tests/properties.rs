@@ -127,11 +127,11 @@ proptest! {
 
     #[test]
     fn no_line_of_a_list_is_lost(
-        hosts in any::<bool>(),
+        format in select(FORMATS),
         skips in any::<bool>(),
         lines in vec(list_line(), 1..12),
     ) {
-        let list = List { hosts, skips };
+        let list = List { format, skips };
         let whole = list.read(&lines)?;
         let mut expected = Fate::default();
         for (number, line) in lines.iter().enumerate() {
@@ -139,7 +139,8 @@ proptest! {
             let says_nothing = fate == Fate::default();
             prop_assert!(!says_nothing || list.may_say_nothing(line), "`{}` is lost", line);
             expected.unreadable.extend(fate.unreadable.iter().map(|_| number));
-            expected.names.extend(fate.names);
+            expected.themselves.extend(fate.themselves);
+            expected.beneath.extend(fate.beneath);
             expected.skipped += fate.skipped;
         }
         if !expected.unreadable.is_empty() {
@@ -239,6 +240,38 @@ const LIST_LINES: &[&str] = &[
     "10.0.0.1",
     "\u{feff}a.example",
     "a.example\r",
+    "||a.example^$all",
+    "||b.example^$third-party",
+    "||b.example/path",
+    "||b-*.example^",
+    "@@||a.example^",
+    "/regex/",
+    "[Adblock Plus 2.0]",
+    "!#include more.txt",
+    "address=/a.example/0.0.0.0",
+    "local=/a.example/b.example/ # why",
+    "server=/a.example/#",
+    "address=/*a.example/",
+    "cache-size=1",
+    "a.example CNAME . ; why",
+    "*.a.example 60 IN CNAME *.",
+    "b.example A 0.0.0.0",
+    "a.example CNAME rpz-passthru.",
+    "a.example. CNAME .",
+    "@ IN SOA a. b. (1 2h 3 4 5)",
+    "  NS a.",
+    "  1h ; refresh",
+    "32.1.2.0.192.rpz-ip CNAME .",
+    "$TTL 2h",
+];
+
+/// Formats, with the kinds of line that `skip` can name.
+const FORMATS: &[(&str, &str)] = &[
+    ("adblock", r#""cosmetic", "directive", "exception", "invalid", "option", "path", "regex", "wildcard""#),
+    ("dnsmasq", r#""directive", "exception", "invalid", "wildcard""#),
+    ("domains", r#""cosmetic", "invalid""#),
+    ("hosts", r#""cosmetic", "invalid""#),
+    ("rpz", r#""exception", "invalid", "rewrite", "tcp-only", "trigger""#),
 ];
 
 fn list_line() -> impl Strategy<Value = String> {
@@ -248,14 +281,16 @@ fn list_line() -> impl Strategy<Value = String> {
 
 /// How a list is declared.
 struct List {
-    hosts: bool,
+    format: (&'static str, &'static str),
     skips: bool,
 }
 
 /// What became of a list's lines.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Fate {
-    names: BTreeSet<String>,
+    /// Names that stand for themselves, and names that stand for what is beneath them.
+    themselves: BTreeSet<String>,
+    beneath: BTreeSet<String>,
     skipped: usize,
     /// Numbers of the lines that errors name, from 0.
     unreadable: BTreeSet<usize>,
@@ -268,11 +303,12 @@ impl List {
     }
 
     fn compile(&self, lines: &[String]) -> Result<Fate> {
-        let format = if self.hosts { "hosts" } else { "domains" };
-        let skip = if self.skips { "skip = [\"cosmetic\"]" } else { "" };
+        let (format, kinds) = self.format;
+        let skip = if self.skips { format!("skip = [{kinds}]") } else { String::new() };
         let policy = format!("policy = 1\n[lists.l]\nfile = \"l.txt\"\nformat = \"{format}\"\n{skip}\n");
         // A line before them, for the first one of a file may begin with a byte order mark.
-        let text = format!("# list\n{}\n", lines.join("\n"));
+        let comment = if format == "rpz" { ";" } else { "#" };
+        let text = format!("{comment} list\n{}\n", lines.join("\n"));
         let compilation = Folder::new()?.compile(&policy, &BTreeMap::from([("l.txt".to_owned(), text)]))?;
         let mut fate = Fate::default();
         for finding in compilation.diagnostics.iter().filter(|finding| finding.severity == Severity::Error) {
@@ -282,7 +318,8 @@ impl List {
             fate.unreadable.insert(line.checked_sub(2).context("the comment is an error")?);
         }
         for list in compilation.output.iter().flat_map(|output| &output.policy.lists) {
-            fate.names.extend(list.names.iter().cloned());
+            fate.themselves.extend(list.entries().filter(|(_, itself, _)| *itself).map(|(name, ..)| name.to_owned()));
+            fate.beneath.extend(list.entries().filter(|(.., beneath)| *beneath).map(|(name, ..)| name.to_owned()));
             fate.skipped += list.skipped.iter().map(|(_, count)| count).sum::<usize>();
         }
         Ok(fate)
@@ -291,9 +328,23 @@ impl List {
     /// Whether a line is one that says nothing: a comment, or what every hosts file begins with.
     fn may_say_nothing(&self, line: &str) -> bool {
         const BOILERPLATE: [&str; 5] = ["localhost", "localhost.localdomain", "local", "broadcasthost", "0.0.0.0"];
+        match self.format.0 {
+            "adblock" => return line.trim().is_empty() || line.trim().starts_with(['!', '#', '[']),
+            "rpz" => {
+                let record = line.split(';').next().unwrap_or_default().to_ascii_uppercase();
+                let mut words = record.split_whitespace();
+                return record.starts_with("$TTL ")
+                    || words
+                        .clone()
+                        .all(|word| word.trim_matches(['(', ')']).bytes().all(|b| b.is_ascii_alphanumeric()))
+                        && !record.contains(['C', 'X'])
+                    || words.any(|word| word == "SOA" || word == "NS");
+            }
+            _ => {}
+        }
         let entry = line.split('#').next().unwrap_or_default().trim();
         let mut names = entry.split_whitespace().skip(1).map(str::to_ascii_lowercase).peekable();
-        let is_boilerplate = self.hosts
+        let is_boilerplate = self.format.0 == "hosts"
             && names.peek().is_some()
             && names.all(|name| BOILERPLATE.contains(&name.as_str()) || name.starts_with("ip6-"));
         entry.is_empty() || is_boilerplate

@@ -24,12 +24,12 @@ use tokio::task::spawn_blocking;
 
 use super::report::{Deployed, Findings, Report};
 use super::secrets::Secrets;
-use super::watch::Watch;
 use crate::bundle::{Bundle, find};
 use crate::load;
 use crate::outcome::{Failure, Outcome};
 use crate::render;
 use crate::terminal::StdoutError;
+use crate::watch::Watch;
 
 /// As in `wrangler.toml`: what is seen here is what will be seen there.
 const COMPATIBILITY_DATE: &str = "2026-04-01";

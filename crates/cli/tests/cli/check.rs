@@ -113,7 +113,7 @@ fn files_that_cannot_be_read_are_findings() {
 fn the_last_level_on_the_command_line_counts_and_counts_over_the_policy() {
     let folder = Folder::new();
     let policy = "policy = 1\n[lists.l]\nfile = \"l.txt\"\nformat = \"domains\"\n\
-                  [[rule]]\nid = \"a\"\neffect = \"deny\"\nlists = [\"l\"]\n[lints]\n";
+                  [[rule]]\nid = \"a\"\neffect = \"deny\"\nlists = [\"l\"]\ndomains = [\"x.example\"]\n[lints]\n";
     folder.write("policy.toml", policy);
     folder.write("strict.toml", format!("{policy}empty-list = \"deny\"\n"));
     folder.write("l.txt", "");
@@ -173,4 +173,22 @@ fn colours_are_shown_where_they_can_be_and_no_color_is_heeded() {
     };
     assert!(coloured(""));
     assert!(!coloured("1"));
+}
+
+#[test]
+fn lines_of_lists_that_are_passed_over_are_counted_by_kind() {
+    let folder = Folder::new();
+    let policy = "policy = 1\n[lists.ads]\nfile = \"ads.txt\"\nformat = \"adblock\"\nskip = [\"path\", \"exception\", \"regex\"]\n\
+                  [[rule]]\nid = \"no-ads\"\neffect = \"deny\"\nlists = [\"ads\"]\n";
+    folder.write("policy.toml", policy);
+    folder.write("ads.txt", "||a.example^\n||b.example/x\n||c.example/y\n@@||d.example^\n");
+    let run = folder.run(&["check", "policy.toml"]).ends(0);
+    assert_eq!(
+        run.stderr,
+        "policy.toml: no findings (1 rule, 1 list with 1 name, 3 lines skipped: 1 exception, 2 path)\n"
+    );
+    let note = &folder.run(&["check", "policy.toml", "--format", "json"]).ends(0).json()[0];
+    assert_eq!((note["code"].as_str(), note["severity"].as_str()), (Some("lines-skipped"), Some("note")));
+    assert_eq!(note["skipped"], serde_json::json!({ "exception": 1, "path": 2 }));
+    assert_eq!((note["file"].as_str(), note["line"].as_u64()), (Some("policy.toml"), Some(2)));
 }

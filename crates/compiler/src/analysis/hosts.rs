@@ -13,6 +13,7 @@
 //! candidates stand for all: the name itself, and one beneath it with a label that nobody mentions. With patterns the
 //! automata are walked together. Either way the answer is exact, or the search says that it took too long.
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
@@ -21,7 +22,7 @@ use tidegate_engine::canonical;
 use super::strings::{Search, Work, find};
 use crate::automaton::{Dfa, accepts, determinize};
 use crate::checked::{HostCondition, HostPattern, List};
-use crate::pattern::{domain_regex, fixed_part};
+use crate::pattern::{domain_regex, fixed_part, literal_regex};
 use crate::universe::{all_hosts, special_hosts};
 
 /// Names that a search looks at before it gives up.
@@ -41,7 +42,7 @@ const SPECIAL: [&str; 3] = ["10.0.0.1", "localhost", "a.internal"];
 pub(crate) struct Hosts<'p> {
     sets: Vec<HostSet<'p>>,
     set_numbers: HashMap<SetKey, u32>,
-    lists: Vec<&'p [String]>,
+    lists: Vec<&'p List>,
     patterns: Vec<Pattern>,
     pattern_numbers: HashMap<String, u32>,
     domains: HashMap<String, Option<Rc<Dfa>>>,
@@ -56,7 +57,7 @@ type SetKey = (BTreeSet<String>, BTreeSet<String>, Vec<u32>, Vec<u32>);
 
 /// A set of hosts.
 struct HostSet<'p> {
-    exact: BTreeSet<&'p str>,
+    exact: BTreeSet<String>,
     domains: BTreeSet<&'p str>,
     lists: Vec<u32>,
     patterns: Vec<u32>,
@@ -76,6 +77,8 @@ enum Base<'n> {
     Exact(&'n str),
     /// At or below a name.
     Within(&'n str),
+    /// Below a name, and not at it: of response policy zones.
+    Beneath(&'n str),
 }
 
 /// A search under way.
@@ -90,29 +93,31 @@ struct Query<'q> {
 impl<'p> Hosts<'p> {
     /// The number of a condition's host dimension.
     pub(crate) fn add(&mut self, hosts: &'p HostCondition, lists: &'p [List]) -> u32 {
-        let lists = hosts.lists.iter().filter_map(|&index| Some(self.list(&lists.get(index)?.names))).collect();
+        let lists = hosts.lists.iter().filter_map(|&index| Some(self.list(lists.get(index)?))).collect();
         let patterns = hosts.patterns.iter().map(|pattern| self.pattern(pattern)).collect();
-        let names = |names: &'p [String]| names.iter().map(String::as_str).collect();
-        self.set(HostSet { exact: names(&hosts.exact), domains: names(&hosts.domains), lists, patterns })
+        let domains = hosts.domains.iter().map(String::as_str).collect();
+        self.set(HostSet { exact: hosts.exact.iter().cloned().collect(), domains, lists, patterns })
     }
 
     /// The number of the set of hosts that a condition names exactly.
     pub(crate) fn add_exact(&mut self, hosts: &'p HostCondition) -> u32 {
-        let exact = hosts.exact.iter().map(String::as_str).collect();
+        let exact = hosts.exact.iter().cloned().collect();
         self.set(HostSet { exact, domains: BTreeSet::new(), lists: Vec::new(), patterns: Vec::new() })
     }
 
     /// The number of the set of a single host.
-    pub(crate) fn add_one(&mut self, host: &'p str) -> u32 {
-        let exact = BTreeSet::from([host]);
+    pub(crate) fn add_one(&mut self, host: &str) -> u32 {
+        let exact = BTreeSet::from([host.to_owned()]);
         self.set(HostSet { exact, domains: BTreeSet::new(), lists: Vec::new(), patterns: Vec::new() })
     }
 
     /// Whether a host is in a set.
     pub(crate) fn contains(&self, set: u32, host: &str) -> bool {
+        let HostSet { exact, lists, patterns, .. } = &self.sets[set as usize];
         self.covers_name(set, host)
-            || self.sets[set as usize].exact.contains(host)
-            || self.sets[set as usize].patterns.iter().any(|&pattern| self.meets(pattern, host))
+            || exact.contains(host)
+            || lists.iter().any(|&list| holds(&self.lists[list as usize].alone, host))
+            || patterns.iter().any(|&pattern| self.meets(pattern, host))
     }
 
     /// A host that is in each of `by` and in none of `not`.
@@ -135,8 +140,8 @@ impl<'p> Hosts<'p> {
     }
 
     fn set(&mut self, set: HostSet<'p>) -> u32 {
-        let texts = |names: &BTreeSet<&str>| names.iter().map(|&name| name.to_owned()).collect();
-        let key = (texts(&set.exact), texts(&set.domains), set.lists.clone(), set.patterns.clone());
+        let domains = set.domains.iter().map(|&name| name.to_owned()).collect();
+        let key = (set.exact.clone(), domains, set.lists.clone(), set.patterns.clone());
         *self.set_numbers.entry(key).or_insert_with(|| {
             self.sets.push(set);
             number(self.sets.len() - 1)
@@ -144,10 +149,10 @@ impl<'p> Hosts<'p> {
     }
 
     /// Two policies may hold one list: it counts once.
-    fn list(&mut self, names: &'p [String]) -> u32 {
-        let known = self.lists.iter().position(|known| std::ptr::eq(*known, names) || *known == names);
+    fn list(&mut self, list: &'p List) -> u32 {
+        let known = self.lists.iter().position(|known| std::ptr::eq(*known, list) || known.has_the_names_of(list));
         number(known.unwrap_or_else(|| {
-            self.lists.push(names);
+            self.lists.push(list);
             self.lists.len() - 1
         }))
     }
@@ -174,13 +179,24 @@ impl<'p> Hosts<'p> {
 
     /// Whether a name and everything beneath it are in a set, by its names.
     fn covers_name(&self, set: u32, name: &str) -> bool {
-        let set = &self.sets[set as usize];
-        suffixes(name)
-            .any(|suffix| set.domains.contains(suffix) || set.lists.iter().any(|&list| self.is_listed(list, suffix)))
+        suffixes(name).any(|suffix| self.names_domain(set, suffix))
+            || suffixes(name).skip(1).any(|suffix| self.names_beneath(set, suffix))
     }
 
-    fn is_listed(&self, list: u32, name: &str) -> bool {
-        self.lists[list as usize].binary_search_by(|entry| entry.as_str().cmp(name)).is_ok()
+    /// Whether everything beneath a name is in a set, by its names.
+    fn covers_beneath(&self, set: u32, name: &str) -> bool {
+        self.covers_name(set, name) || self.names_beneath(set, name)
+    }
+
+    /// Whether a set holds a name as one that stands for itself and everything beneath it.
+    fn names_domain(&self, set: u32, name: &str) -> bool {
+        let set = &self.sets[set as usize];
+        set.domains.contains(name) || set.lists.iter().any(|&list| holds(&self.lists[list as usize].names, name))
+    }
+
+    /// Whether a set holds a name as one that stands for what is beneath it.
+    fn names_beneath(&self, set: u32, name: &str) -> bool {
+        self.sets[set as usize].lists.iter().any(|&list| holds(&self.lists[list as usize].beneath, name))
     }
 
     /// Takes in the next set.
@@ -195,7 +211,8 @@ impl<'p> Hosts<'p> {
                 };
             }
             Base::Within(name) if self.covers_name(set, name) => return self.narrow(base, rest, patterns, query),
-            Base::Any | Base::Within(_) => {}
+            Base::Beneath(name) if self.covers_beneath(set, name) => return self.narrow(base, rest, patterns, query),
+            Base::Any | Base::Beneath(_) | Base::Within(_) => {}
         }
         let mut answer = Search::Nothing;
         let mut take = |hosts: &mut Self, base: Base<'_>, query: &mut Query<'_>, patterns: &mut Vec<u32>| {
@@ -214,13 +231,13 @@ impl<'p> Hosts<'p> {
             false
         };
         // Names are few but those of lists, which are taken by index: nothing of the set is copied.
-        let (exact, domains): (Vec<&'p str>, Vec<&'p str>) = {
+        let (exact, domains): (Vec<String>, Vec<&'p str>) = {
             let set = &self.sets[set as usize];
-            (set.exact.iter().copied().collect(), set.domains.iter().copied().collect())
+            (set.exact.iter().cloned().collect(), set.domains.iter().copied().collect())
         };
         for name in exact.into_iter().filter(|name| is_within(name, base)) {
             query.names_left = query.names_left.saturating_sub(1);
-            if take(self, Base::Exact(name), query, patterns) {
+            if take(self, Base::Exact(&name), query, patterns) {
                 return answer;
             }
         }
@@ -231,7 +248,14 @@ impl<'p> Hosts<'p> {
             }
         }
         for list in self.sets[set as usize].lists.clone() {
-            let names = self.lists[list as usize];
+            let List { names, alone, beneath, .. } = self.lists[list as usize];
+            let alone = alone.iter().map(|name| (name, Base::Exact(name)));
+            for (name, entry) in alone.chain(beneath.iter().map(|name| (name, Base::Beneath(name)))) {
+                query.names_left = query.names_left.saturating_sub(1);
+                if is_within(name, base) && take(self, entry, query, patterns) {
+                    return answer;
+                }
+            }
             let left = self.unlisted_elsewhere(list, query.not);
             for &index in left.iter() {
                 query.names_left = query.names_left.saturating_sub(1);
@@ -268,9 +292,10 @@ impl<'p> Hosts<'p> {
         if let Some(known) = self.differences.get(&key) {
             return Rc::clone(known);
         }
-        let names = self.lists[list as usize];
+        let names = &self.lists[list as usize].names;
+        let is_in = |other: u32, name: &str| holds(&self.lists[other as usize].names, name);
         let is_left = |name: &String| {
-            key.1.is_empty() || !suffixes(name).any(|suffix| key.1.iter().any(|&other| self.is_listed(other, suffix)))
+            key.1.is_empty() || !suffixes(name).any(|suffix| key.1.iter().any(|&other| is_in(other, suffix)))
         };
         let left: Vec<u32> = (0_u32..).zip(names).filter(|(_, name)| is_left(name)).map(|(index, _)| index).collect();
         let left = Rc::new(left);
@@ -292,12 +317,15 @@ impl<'p> Hosts<'p> {
             Base::Exact(name) => {
                 return if fits(self, name) { Search::Found(name.to_owned()) } else { Search::Nothing };
             }
-            Base::Within(name) => name,
+            Base::Beneath(name) | Base::Within(name) => name,
             Base::Any => "",
         };
-        if !name.is_empty() && query.not.iter().any(|&set| self.covers_name(set, name)) {
+        let is_beneath = matches!(base, Base::Beneath(_));
+        let covers = |set: u32| if is_beneath { self.covers_beneath(set, name) } else { self.covers_name(set, name) };
+        if !name.is_empty() && query.not.iter().any(|&set| covers(set)) {
             return Search::Nothing;
         }
+        let fits = |hosts: &Self, host: &str| fits(hosts, host) && !(is_beneath && host == name);
         let candidates: Vec<String> = if name.is_empty() {
             NAMES.iter().chain(&SPECIAL).map(|&name| name.to_owned()).collect()
         } else {
@@ -331,32 +359,29 @@ impl<'p> Hosts<'p> {
             Some(false) => but_not.push(special_hosts()),
             None => {}
         }
-        // Names beneath what a set covers are excluded with it, a whole domain at a time.
-        let refused = |host: &str| !fits(self, host);
-        let mut excluded: Vec<Rc<Dfa>> = Vec::new();
+        // What a set covers by its names is excluded with it, a whole domain at a time.
+        let mut excluded: Vec<Dfa> = Vec::new();
         for _ in 0..MAX_DOMAINS_EXCLUDED {
-            let but_not: Vec<&Dfa> = but_not.iter().copied().chain(excluded.iter().map(Rc::as_ref)).collect();
-            let domain = std::cell::RefCell::new(None);
+            let but_not: Vec<&Dfa> = but_not.iter().copied().chain(&excluded).collect();
+            let covering = Cell::new(None);
             let found = find(&by, &but_not, &self.work, |host| {
-                let covering =
-                    suffixes(host).find(|suffix| query.not.iter().any(|&set| self.names_domain(set, suffix)));
-                if let Some(covering) = covering {
-                    *domain.borrow_mut() = Some(covering.to_owned());
-                    return false;
-                }
-                refused(host)
+                let regex = query.not.iter().find_map(|&set| self.covering(set, host));
+                let is_covered = regex.is_some();
+                covering.set(regex);
+                !is_covered && !fits(self, host)
             });
-            let Some(covering) = domain.into_inner() else { return found };
-            let Ok(dfa) = determinize(&[domain_regex(&covering)]) else { return Search::TooLong };
-            excluded.push(Rc::new(dfa));
+            let Some(regex) = covering.into_inner() else { return found };
+            let Ok(dfa) = determinize(&[regex]) else { return Search::TooLong };
+            excluded.push(dfa);
         }
         Search::TooLong
     }
 
-    /// Whether a set holds a name as one that stands for everything beneath it.
-    fn names_domain(&self, set: u32, name: &str) -> bool {
-        let set = &self.sets[set as usize];
-        set.domains.contains(name) || set.lists.iter().any(|&list| self.is_listed(list, name))
+    /// The part of a set that takes in a host by one of its names, as a regex.
+    fn covering(&self, set: u32, host: &str) -> Option<String> {
+        let domain = suffixes(host).find(|suffix| self.names_domain(set, suffix)).map(domain_regex);
+        let beneath = || suffixes(host).skip(1).find(|suffix| self.names_beneath(set, suffix));
+        domain.or_else(|| beneath().map(|name| format!(r"(?:[^.]+\.)+{}", literal_regex(name))))
     }
 
     fn domain(&mut self, name: &str) -> Option<Rc<Dfa>> {
@@ -376,9 +401,14 @@ impl<'p> Hosts<'p> {
         match base {
             Base::Any => true,
             Base::Exact(name) => is_at_or_below(name, fixed),
-            Base::Within(name) => is_at_or_below(name, fixed) || is_at_or_below(fixed, name),
+            Base::Beneath(name) | Base::Within(name) => is_at_or_below(name, fixed) || is_at_or_below(fixed, name),
         }
     }
+}
+
+/// Whether a sorted list holds a name.
+fn holds(names: &[String], name: &str) -> bool {
+    names.binary_search_by(|entry| entry.as_str().cmp(name)).is_ok()
 }
 
 /// Domains that are excluded one after the other where patterns meet them.
@@ -395,6 +425,7 @@ fn is_within(name: &str, base: Base<'_>) -> bool {
         Base::Any => true,
         Base::Exact(exact) => name == exact,
         Base::Within(domain) => is_at_or_below(name, domain),
+        Base::Beneath(domain) => name != domain && is_at_or_below(name, domain),
     }
 }
 
@@ -431,7 +462,7 @@ mod tests {
                 let mut names: Vec<String> = names.split(',').map(str::to_owned).collect();
                 names.sort_unstable();
                 hosts.lists.push(lists.len());
-                lists.push(List { id: "l".to_owned(), names, skipped: Vec::new(), span: NOWHERE });
+                lists.push(List::of_names("l", names, NOWHERE));
             } else {
                 let glob = Written { text: (*entry).to_owned(), span: NOWHERE };
                 hosts.patterns.push(HostPattern::Glob(glob));
@@ -504,6 +535,28 @@ mod tests {
         let left = found(&[&["x*.a.example"]], &[&["@x.a.example,xa.a.example,xb.a.example"]]);
         assert!(left.starts_with('x'), "{left}");
         nothing(&[&["*.a.example"], &["@x.a.example,y.a.example"]], &[&["=x.a.example", "=y.a.example"]]);
+    }
+
+    #[test]
+    fn names_of_response_policy_zones_stand_for_themselves_or_for_what_is_beneath() {
+        let list = |names: &[&str], alone: &[&str], beneath: &[&str]| {
+            let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+            List { alone: own(alone), beneath: own(beneath), ..List::of_names("l", own(names), NOWHERE) }
+        };
+        let lists = [list(&[], &["a.example"], &[]), list(&[], &[], &["a.example"]), list(&["a.example"], &[], &[])];
+        let conditions: Vec<HostCondition> =
+            (0..3).map(|list| HostCondition { lists: vec![list], ..HostCondition::default() }).collect();
+        let mut hosts = Hosts::default();
+        let [alone, beneath, both] = [0, 1, 2].map(|index| hosts.add(&conditions[index], &lists));
+        let mut find = |by: &[u32], not: &[u32]| hosts.find(by, not, Some(false));
+        let host = |host: &str| Search::Found(host.to_owned());
+        assert_eq!(find(&[alone], &[]), host("a.example"));
+        assert_eq!(find(&[beneath], &[]), host("www.a.example"));
+        assert_eq!(find(&[alone, beneath], &[]), Search::Nothing);
+        assert_eq!(find(&[both], &[alone]), host("www.a.example"));
+        assert_eq!(find(&[both], &[beneath]), host("a.example"));
+        assert_eq!(find(&[both], &[alone, beneath]), Search::Nothing);
+        assert_eq!(find(&[beneath], &[both]), Search::Nothing);
     }
 
     #[test]

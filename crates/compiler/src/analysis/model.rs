@@ -135,16 +135,14 @@ impl<'p> Model<'p> {
         Formula::is(Predicate::Special).and(Formula::all(unopened))
     }
 
-    /// Requests that are decided otherwise without a rule. Names in logs aside.
-    pub(crate) fn needs(&self, index: usize) -> Formula {
+    /// Requests that are decided otherwise without a rule, where some others are gone already. Names in logs aside.
+    pub(crate) fn needs(&self, index: usize, gone: &BTreeSet<usize>) -> Formula {
         let rule = &self.rules[index];
-        let others = || self.deciding(rule.effect).filter(move |(other, _)| *other != index);
+        let others = || self.deciding(rule.effect).filter(move |(other, _)| *other != index && !gone.contains(other));
         let alone = rule.matches.clone().and(Formula::all(others().map(|(_, other)| other.matches.not())));
         match rule.effect {
-            Effect::Deny => {
-                // What nothing allows is denied anyway, but a rule that says so outright is no mistake.
-                alone
-            }
+            // What nothing allows is denied anyway, but a rule that says so outright is no mistake.
+            Effect::Deny => alone,
             Effect::Allow => {
                 let opens = rule.exactly.clone().and(Formula::is(Predicate::Special));
                 let opens = opens.and(Formula::all(others().map(|(_, other)| other.exactly.not())));
@@ -227,7 +225,7 @@ fn endpoints(condition: &Condition, role: Role) -> Endpoints {
     }
 }
 
-fn has_tag(space: &mut Space<'_>, tags: &[String], facts: Facts<'_>) -> u32 {
+pub(crate) fn has_tag(space: &mut Space<'_>, tags: &[String], facts: Facts<'_>) -> u32 {
     let has_one = |customer: &Customer| tags.iter().any(|tag| customer.tags.contains(tag));
     let given: BTreeSet<String> =
         facts.customers.iter().filter(|(_, customer)| has_one(customer)).map(|(name, _)| name.clone()).collect();

@@ -21,7 +21,7 @@ pub struct Witness {
 }
 
 /// A request, dimension by dimension.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Point {
     pub(crate) method: String,
     pub(crate) scheme: Scheme,

@@ -12,7 +12,7 @@ pub(super) struct Lists<'p> {
 
 impl<'p> Lists<'p> {
     fn number(&mut self, list: &'p List) -> usize {
-        let known = self.known.iter().position(|known| known.names == list.names);
+        let known = self.known.iter().position(|known| known.has_the_names_of(list));
         known.unwrap_or_else(|| {
             self.known.push(list);
             self.known.len() - 1

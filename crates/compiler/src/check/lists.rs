@@ -3,9 +3,9 @@
 use super::Names;
 use crate::checked::List;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::list::{self, Kind};
+use crate::list::{self, Contents, Kind};
 use crate::load::{LoadedFile, MAX_LIST, read_text};
-use crate::source::SourceMap;
+use crate::source::{FileId, SourceMap};
 use crate::syntax::{ListEntry, ListFormat};
 use crate::tree::{did_you_mean, one_of};
 
@@ -22,11 +22,16 @@ pub(super) fn lists<'f>(
         if !names.lists.declare(&entry.id, "list", findings) {
             continue;
         }
-        let contents = read(entry, file, sources, findings).unwrap_or_default();
+        let (source, contents) =
+            read(entry, file, sources, findings).unwrap_or_else(|| (entry.id.span.file, Contents::default()));
         lists.push(List {
             id: entry.id.value.clone(),
             names: contents.names,
+            alone: contents.alone,
+            beneath: contents.beneath,
             skipped: contents.skipped,
+            file: source,
+            format: entry.format.as_ref().map_or(ListFormat::Domains, |format| format.value),
             span: entry.id.span,
         });
     }
@@ -37,7 +42,7 @@ fn read(
     file: &LoadedFile,
     sources: &mut SourceMap,
     findings: &mut Vec<Diagnostic>,
-) -> Option<list::Names> {
+) -> Option<(FileId, Contents)> {
     // Whatever the format, a file that is not there is a finding.
     let path = entry.file.as_ref().map(|named| file.directory.join(&named.value));
     let text = entry.file.as_ref().zip(path.as_ref()).and_then(|(named, path)| {
@@ -49,38 +54,29 @@ fn read(
     });
     let format = entry.format.as_ref()?;
     let skip = skip(entry, format.value, findings);
-    if !list::is_readable(format.value) {
-        let name = match format.value {
-            ListFormat::Adblock => "adblock",
-            ListFormat::Dnsmasq => "dnsmasq",
-            _ => "rpz",
-        };
-        let finding =
-            Diagnostic::error(Code::NotYet, format.span, format!("lists in the format `{name}` cannot be read yet"));
-        findings.push(finding.help("formats that can be read are `domains` and `hosts`"));
-        return None;
-    }
     let (named, path, text) = (entry.file.as_ref()?, path?, text?);
     let before = findings.len();
     let id = sources.add(&path, text);
     let contents = list::read(format.value, &skip, id, &sources.file(id).text, findings);
-    if contents.names.is_empty() && findings.len() == before {
+    if contents.is_empty() && findings.len() == before {
         let message = format!("the list `{}` holds no name", entry.id.value);
         let finding = Diagnostic::error(Code::EmptyList, named.span, message).warning();
         findings.push(finding.help("rules with this list meet nothing by it; was the file fetched as a whole?"));
     }
-    Some(contents)
+    Some((id, contents))
 }
 
 fn skip(entry: &ListEntry, format: ListFormat, findings: &mut Vec<Diagnostic>) -> Vec<Kind> {
     let known = Kind::of(format);
     let mut kinds = Vec::new();
     for text in entry.skip.iter().flat_map(|texts| &texts.value) {
-        if let Some(&(_, kind)) = known.iter().find(|(name, _)| *name == text.value) {
-            kinds.push(kind);
+        if let Some(&kind) = known.iter().find(|kind| kind.name() == text.value) {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
             continue;
         }
-        let names = || known.iter().map(|(name, _)| *name);
+        let names = || known.iter().map(|kind| kind.name());
         let message = format!("there is no kind of line called `{}` in this format", text.value);
         let finding = Diagnostic::error(Code::UnknownName, text.span, message);
         findings.push(match did_you_mean(&text.value, names()) {

@@ -1,8 +1,11 @@
 //! `format = "domains"`: one name a line, `#` begins a comment.
 
-use super::{Line, excerpt, without_comment};
+use super::{Kind, Line, cosmetic_among_names, excerpt, without_comment};
 
 pub(super) fn line(line: &str) -> Line<'_> {
+    if cosmetic_among_names(line) {
+        return Line::Skippable(Kind::Cosmetic);
+    }
     let entry = without_comment(line);
     if entry.is_empty() {
         return Line::Nothing;

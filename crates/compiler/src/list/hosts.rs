@@ -4,9 +4,12 @@
 
 use std::net::IpAddr;
 
-use super::{Line, excerpt, without_comment};
+use super::{Kind, Line, cosmetic_among_names, excerpt, without_comment};
 
 pub(super) fn line(line: &str) -> Line<'_> {
+    if cosmetic_among_names(line) {
+        return Line::Skippable(Kind::Cosmetic);
+    }
     let entry = without_comment(line);
     let mut words = entry.split_whitespace();
     let Some(address) = words.next() else { return Line::Nothing };

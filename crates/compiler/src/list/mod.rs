@@ -1,10 +1,25 @@
-//! Domain lists: files that others keep, one name or a few on each line.
+//! Domain lists: files that others keep, a name or a few on each line.
 //!
-//! Every format means "the name and everything beneath it". A reader takes one line and says what it is; anything
-//! but an entry, a comment or known boilerplate is a finding, unless the policy names the line's kind in `skip`.
+//! A reader takes one line and says what it is. Anything but an entry, a comment or known boilerplate of the format is a
+//! finding, unless it is of a [`Kind`] that the policy names in `skip`; those are counted. A kind is passed over
+//! only by its name, for what is passed over may matter: a blocklist without its exceptions denies more than its author
+//! meant, one without its wildcards less, and under an allow rule it is the other way round.
+//!
+//! | format | an entry | reaches |
+//! |---|---|---|
+//! | `domains` | `x.example` | the name and everything beneath it |
+//! | `hosts` | `0.0.0.0 x.example` | the same |
+//! | `adblock` | `\|\|x.example^`, also with `$all` or `$important` | the same |
+//! | `dnsmasq` | `address=/x.example/`, `local=/x.example/`, `server=/x.example/` | the same |
+//! | `rpz` | `x.example CNAME .` | the name alone |
+//! | `rpz` | `*.x.example CNAME .` | everything beneath it, not the name |
 
+mod adblock;
+mod dnsmasq;
 mod domains;
 mod hosts;
+mod kind;
+mod rpz;
 
 use tidegate_engine::canonical;
 
@@ -12,53 +27,65 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Span};
 use crate::syntax::ListFormat;
 
-/// The longest line, in bytes. Longer ones are of no list.
+pub(crate) use kind::Kind;
+
+/// The longest line that holds an entry, in bytes. Longer ones are of no list.
 const MAX_LINE: usize = 16 << 10;
 
 /// Findings that are kept of one list: with so many the file is no list at all, and one may be made to fill memory.
 const MAX_FINDINGS: usize = 1_000_000;
 
-/// Kinds of line that a list may hold and that say nothing of domains; `skip` names those to pass over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    /// A rule for hiding parts of pages, as content blockers write it: `example.com##.banner`.
-    Cosmetic,
-}
-
-impl Kind {
-    /// The kinds that files of a format may hold.
-    pub(crate) const fn of(format: ListFormat) -> &'static [(&'static str, Self)] {
-        match format {
-            ListFormat::Adblock | ListFormat::Dnsmasq | ListFormat::Domains | ListFormat::Hosts | ListFormat::Rpz => {
-                &[("cosmetic", Self::Cosmetic)]
-            }
-        }
-    }
-}
-
 /// What a line of a list is.
 #[derive(Debug, PartialEq, Eq)]
 enum Line<'l> {
+    /// A name that stands for itself alone, as written.
+    Alone(&'l str),
+    /// A name that stands for everything beneath it, and not for itself, as written.
+    Beneath(&'l str),
+    /// Names, each with everything beneath it, as written.
+    Names(Vec<&'l str>),
     /// A comment, a blank line, or boilerplate of the format.
     Nothing,
-    /// Names, as written.
-    Names(Vec<&'l str>),
+    /// Something that `skip` can name.
+    Skippable(Kind),
     /// None of these: why, and the way out.
     Unreadable(String, &'static str),
 }
 
-/// What a list file holds.
+/// What a list file holds. Every name is canonical, sorted, once, and in one of the three only.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
-    /// Canonical names, sorted, without duplicates.
+pub(crate) struct Contents {
+    /// Names that stand for themselves and everything beneath them.
     pub(crate) names: Vec<String>,
-    /// Lines that were passed over, by kind.
+    /// Names that stand for themselves alone.
+    pub(crate) alone: Vec<String>,
+    /// Names that stand for everything beneath them, and not for themselves.
+    pub(crate) beneath: Vec<String>,
+    /// Lines that were passed over, for each kind that the policy names in `skip`.
     pub(crate) skipped: Vec<(String, usize)>,
 }
 
-/// Formats that can be read.
-pub(crate) fn is_readable(format: ListFormat) -> bool {
-    matches!(format, ListFormat::Domains | ListFormat::Hosts)
+impl Contents {
+    /// Whether the list meets no host.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.alone.is_empty() && self.beneath.is_empty()
+    }
+
+    /// Sorts; what stands for itself alone and for everything beneath it is an ordinary name.
+    fn settle(&mut self) {
+        let both = {
+            self.beneath.sort_unstable();
+            self.alone.extract_if(.., |name| self.beneath.binary_search(name).is_ok()).collect::<Vec<_>>()
+        };
+        self.names.extend(both);
+        self.names.sort_unstable();
+        self.names.dedup();
+        for part in [&mut self.alone, &mut self.beneath] {
+            part.sort_unstable();
+            part.dedup();
+            part.retain(|name| self.names.binary_search(name).is_err());
+        }
+    }
 }
 
 /// Reads a list. Every line that cannot be read is a finding of its own.
@@ -68,71 +95,101 @@ pub(crate) fn read(
     file: FileId,
     text: &str,
     findings: &mut Vec<Diagnostic>,
-) -> Names {
-    let read_line = match format {
-        ListFormat::Hosts => hosts::line,
-        _ => domains::line,
-    };
-    let mut names = Vec::new();
-    let mut cosmetic = 0;
+) -> Contents {
+    let mut contents = Contents::default();
+    let mut reader = Reader::new(format);
+    let mut skipped: Vec<_> = skip.iter().map(|&kind| (kind, 0_usize)).collect();
+    let mut count = |kind| skipped.iter_mut().filter(|(known, _)| *known == kind).for_each(|(_, lines)| *lines += 1);
     let before = findings.len();
     for line in lines(text) {
         if findings.len() - before >= MAX_FINDINGS {
             break;
         }
-        let span = |part: &str| {
-            // The part is a piece of the text: its place is the distance between the two.
-            let start = part.as_ptr() as usize - text.as_ptr() as usize;
-            Span { file, start, end: start + part.len() }
+        let whole = span(file, text, line.trim());
+        let mut has_invalid = false;
+        let mut add = |names: &mut Vec<String>, written: &str| match canonical::host(written) {
+            Ok(host) => names.push(host.as_str().to_owned()),
+            Err(_) if skip.contains(&Kind::Invalid) => has_invalid = true,
+            Err(fault) => findings.push(no_host(format, span(file, text, written), written, fault)),
         };
-        if line.contains('\r') {
-            // What follows it would pass for part of a comment here, and for a line of its own elsewhere.
-            let message = format!("`{}` has a carriage return within, which some take for a line's end", excerpt(line));
-            findings.push(unreadable(span(line), message, "end lines with a line feed"));
-            continue;
-        }
-        if is_cosmetic(line) {
-            if skip.contains(&Kind::Cosmetic) {
-                cosmetic += 1;
-                continue;
-            }
-            // Without a domain before it, the line is what the format calls a comment.
-            if !line.starts_with('#') {
-                let message = format!("`{}` is a cosmetic rule, which says nothing of domains", excerpt(line));
-                findings.push(unreadable(span(line), message, "pass such lines over with `skip = [\"cosmetic\"]`"));
-                continue;
-            }
-        }
-        if line.len() > MAX_LINE && !line.starts_with('#') {
-            let message = format!("a line of {} bytes, which is no line of a list", line.len());
-            findings.push(unreadable(span(line), message, "a line holds a name, or an address and a few names"));
-            continue;
-        }
-        match read_line(line) {
+        match reader.read(line) {
             Line::Nothing => {}
-            Line::Names(written) => {
-                for name in written {
-                    match canonical::host(name) {
-                        Ok(host) => names.push(host.as_str().to_owned()),
-                        Err(fault) => {
-                            let message = format!("`{}` is not a host: {fault}", excerpt(name));
-                            findings.push(unreadable(span(name), message, name_help(name)));
-                        }
-                    }
-                }
-            }
-            Line::Unreadable(message, help) => findings.push(unreadable(span(line), message, help)),
+            Line::Names(written) => written.into_iter().for_each(|name| add(&mut contents.names, name)),
+            Line::Alone(written) => add(&mut contents.alone, written),
+            Line::Beneath(written) => add(&mut contents.beneath, written),
+            Line::Skippable(kind) if skip.contains(&kind) => count(kind),
+            Line::Skippable(kind) if is_comment_too(format, kind, line) => {}
+            Line::Skippable(kind) => findings.push(kind.finding(whole, &excerpt(line.trim()))),
+            Line::Unreadable(message, help) => findings.push(unreadable(whole, message, help)),
+        }
+        if has_invalid {
+            count(Kind::Invalid);
         }
     }
-    names.sort_unstable();
-    names.dedup();
-    let skipped = skip.contains(&Kind::Cosmetic).then(|| ("cosmetic".to_owned(), cosmetic));
-    Names { names, skipped: skipped.into_iter().collect() }
+    contents.settle();
+    contents.skipped = skipped.into_iter().map(|(kind, lines)| (kind.name().to_owned(), lines)).collect();
+    contents
 }
 
-/// Lines without their ends, white space and a byte order mark.
+/// The first line of a list that brings in a canonical name: the place of the name on it.
+pub(crate) fn find(format: ListFormat, file: FileId, text: &str, name: &str) -> Option<Span> {
+    let mut reader = Reader::new(format);
+    lines(text).find_map(|line| {
+        let written = match reader.read(line) {
+            Line::Names(written) => written,
+            Line::Alone(written) | Line::Beneath(written) => vec![written],
+            Line::Nothing | Line::Skippable(_) | Line::Unreadable(..) => return None,
+        };
+        let found =
+            written.into_iter().find(|written| canonical::host(written).is_ok_and(|host| host.as_str() == name));
+        found.map(|written| span(file, text, written))
+    })
+}
+
+/// Reads the lines of one file, one after the other.
+struct Reader {
+    format: ListFormat,
+    zone: rpz::Zone,
+}
+
+impl Reader {
+    fn new(format: ListFormat) -> Self {
+        Self { format, zone: rpz::Zone::default() }
+    }
+
+    fn read<'l>(&mut self, line: &'l str) -> Line<'l> {
+        let trimmed = line.trim();
+        if trimmed.contains('\r') {
+            // What follows it would pass for part of a comment here, and for a line of its own elsewhere.
+            let message =
+                format!("`{}` has a carriage return within, which some take for a line's end", excerpt(trimmed));
+            return Line::Unreadable(message, "end lines with a line feed");
+        }
+        let read = match self.format {
+            ListFormat::Adblock => adblock::line(trimmed),
+            ListFormat::Dnsmasq => dnsmasq::line(trimmed),
+            ListFormat::Domains => domains::line(trimmed),
+            ListFormat::Hosts => hosts::line(trimmed),
+            // That a line begins with white space means something in zone files.
+            ListFormat::Rpz => self.zone.line(line),
+        };
+        if trimmed.len() > MAX_LINE && !matches!(read, Line::Nothing | Line::Skippable(_)) {
+            let message = format!("a line of {} bytes, which is no line of a list", trimmed.len());
+            return Line::Unreadable(message, "a line holds a name, or an address and a few names");
+        }
+        read
+    }
+}
+
+/// Lines without their ends and a byte order mark.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.strip_prefix('\u{feff}').unwrap_or(text).lines().map(str::trim)
+    text.strip_prefix('\u{feff}').unwrap_or(text).lines()
+}
+
+/// The place of a part of a file's text: the distance between the two.
+fn span(file: FileId, text: &str, part: &str) -> Span {
+    let start = part.as_ptr() as usize - text.as_ptr() as usize;
+    Span { file, start, end: start + part.len() }
 }
 
 /// The line without a comment that ends it.
@@ -140,8 +197,8 @@ fn without_comment(line: &str) -> &str {
     line.split_once('#').map_or(line, |(before, _)| before).trim_end()
 }
 
-/// Element hiding and its kin: `##`, `#@#`, `#?#`, `#$#` after optional domains.
-fn is_cosmetic(line: &str) -> bool {
+/// A rule of content blockers where a list of plain names stands: `##`, `#@#`, `#?#`, `#$#` after optional domains.
+fn cosmetic_among_names(line: &str) -> bool {
     let Some((domains, after)) = line.split_once('#') else { return false };
     if domains.contains(char::is_whitespace) {
         return false; // a comment after an entry
@@ -153,13 +210,27 @@ fn is_cosmetic(line: &str) -> bool {
     })
 }
 
+/// A cosmetic rule without a domain before it is what formats whose comments begin with `#` call a comment.
+fn is_comment_too(format: ListFormat, kind: Kind, line: &str) -> bool {
+    format != ListFormat::Adblock && kind == Kind::Cosmetic && line.trim_start().starts_with('#')
+}
+
 fn unreadable(span: Span, message: String, help: &'static str) -> Diagnostic {
     let finding = Diagnostic::error(Code::ListLine, span, message);
     if help.is_empty() { finding } else { finding.help(help) }
 }
 
-fn name_help(name: &str) -> &'static str {
-    if name.starts_with("||") {
+fn no_host(format: ListFormat, span: Span, written: &str, fault: canonical::InvalidHost) -> Diagnostic {
+    let message = format!("`{}` is not a host: {fault}", excerpt(written));
+    let finding = unreadable(span, message, name_help(format, written));
+    // What looks like something else is a mistake rather than a name that never was.
+    if finding.help.is_empty() { finding.help("pass such names over with `skip = [\"invalid\"]`") } else { finding }
+}
+
+fn name_help(format: ListFormat, name: &str) -> &'static str {
+    if format == ListFormat::Rpz {
+        ""
+    } else if name.starts_with("||") {
         "this looks like an adblock list"
     } else if name.starts_with("*.") || name.starts_with('.') {
         "write the name alone: a list means everything beneath a name anyway"
@@ -185,7 +256,7 @@ fn excerpt(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn read_all(format: ListFormat, skip: &[Kind], text: &str) -> (Names, Vec<(usize, usize)>) {
+    fn read_all(format: ListFormat, skip: &[Kind], text: &str) -> (Contents, Vec<(usize, usize)>) {
         let mut findings = Vec::new();
         let names = read(format, skip, FileId(0), text, &mut findings);
         assert!(findings.iter().all(|finding| finding.code == Code::ListLine));
@@ -213,6 +284,31 @@ mod tests {
             let (names, faults) = read_all(ListFormat::Domains, &[Kind::Cosmetic], text);
             assert_eq!((names.names.len(), faults), (0, vec![(0, text.len() - 1)]), "{text:?}");
         }
+    }
+
+    #[test]
+    fn names_that_no_host_can_have_are_passed_over_where_the_policy_says_so() {
+        let text = "0.0.0.0 a..b good.example xn--api-hn0a.c\n0.0.0.0 d.example\n";
+        let (contents, faults) = read_all(ListFormat::Hosts, &[Kind::Invalid], text);
+        assert_eq!(contents.names, ["d.example", "good.example"]);
+        assert_eq!((faults, contents.skipped), (vec![], vec![("invalid".to_owned(), 1)]));
+        assert_eq!(read_all(ListFormat::Hosts, &[], text).1, [(8, 12), (26, 40)]);
+    }
+
+    #[test]
+    fn a_zone_tells_a_name_from_what_is_beneath_it() {
+        let text = "b.x CNAME .\n*.b.x CNAME .\na.x CNAME .\na.x CNAME *.\n*.c.x CNAME .\nb.x A 0.0.0.0\n";
+        let (Contents { names, alone, beneath, .. }, faults) = read_all(ListFormat::Rpz, &[], text);
+        assert_eq!((names, alone, beneath), (vec!["b.x".to_owned()], vec!["a.x".to_owned()], vec!["c.x".to_owned()]));
+        assert_eq!(faults, []);
+    }
+
+    #[test]
+    fn the_place_of_a_name_is_that_of_its_first_line() {
+        let text = "! list\n||b.example^\n||A.Example^$all\n||a.example^\n";
+        let place = find(ListFormat::Adblock, FileId(0), text, "a.example").expect("it is there");
+        assert_eq!(&text[place.start..place.end], "A.Example");
+        assert_eq!(find(ListFormat::Adblock, FileId(0), text, "c.example"), None);
     }
 
     #[test]

@@ -161,8 +161,11 @@ fn list(reader: &mut Reader<'_>, pair: Pair<'_>) -> ListEntry {
     };
     let file = reader.required(&table, "file", "name the file, relative to this one: `file = \"lists/malware.txt\"`");
     let file = file.and_then(|pair| reader.string(&pair));
-    let format =
-        reader.required(&table, "format", "say how the file is written: `format = \"domains\"` or `\"hosts\"`");
+    let format = reader.required(
+        &table,
+        "format",
+        "say how the file is written: `format = \"domains\"`, `\"hosts\"`, `\"adblock\"`, `\"dnsmasq\"` or `\"rpz\"`",
+    );
     let format = format.and_then(|pair| reader.choice(&pair, FORMATS));
     let skip = table.pair(reader, "skip").and_then(|pair| reader.strings(&pair));
     ListEntry { id: pair.key, file, format, skip }

@@ -15,9 +15,11 @@ use tidegate_compiler::alternatives;
 use tidegate_compiler::checked::{CheckedPolicy, Condition, Effect, Rule};
 use tidegate_compiler::source::{SourceMap, Span};
 use tidegate_engine::{
-    ConditionTrace, Dimension, Judgement, Policy, PolicyError, Reason, RuleRef, RuleTrace, Scratch, Target, Unexplained,
+    ConditionTrace, Dimension, Header, Judgement, Policy, PolicyError, Reason, RuleRef, RuleTrace, Scratch, Target,
+    Unexplained,
 };
 
+use crate::coverage::Recorder;
 use crate::decision::Decision;
 use tidegate_engine::hygiene::fold;
 
@@ -57,6 +59,8 @@ pub struct Explanation {
     pub(crate) nearest: Vec<RuleNote>,
     /// The given headers that do not go out, where the request does.
     pub(crate) dropped: Vec<DroppedHeader>,
+    /// The headers that go out; a token is `<token>`, a secret `<secret:NAME>`.
+    pub(crate) sent: Vec<Header>,
     /// What the tenant gets instead of an answer; null where the request goes out. `decision` is an id of its own each time.
     pub(crate) refusal: Option<RefusalBody>,
     /// The Worker's decision record, without its ids.
@@ -149,10 +153,21 @@ pub(crate) struct Expected {
 
 /// A place as people count: line and column from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Place {
-    pub(crate) file: String,
-    pub(crate) line: usize,
-    pub(crate) column: usize,
+pub struct Place {
+    /// The file, as the operator would write it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+impl Place {
+    pub(crate) fn of(span: Span, sources: &SourceMap) -> Self {
+        let at = sources.line_column(span.file, span.start);
+        let file = sources.file(span.file).path.display().to_string();
+        Self { file, line: at.line, column: at.column }
+    }
 }
 
 /// A header that does not go out.
@@ -237,11 +252,23 @@ impl<'p> Explainer<'p> {
             canonical: target.as_ref().ok().map(|target| canonical(&request.url, target)),
             because: self.because(&judgement, unjudged, &of_request),
             dropped: dropped(&judgement, request),
+            sent: sent(&judgement, request),
             refusal: refusal(&judgement),
             record: record(&decision, &judgement, &of_request),
             decision,
             rules,
             nearest,
+        }
+    }
+
+    /// Decides on a request, and takes down what it tries of the policy.
+    pub(crate) fn record(&mut self, request: &Request, now: Seconds, recorder: &mut Recorder<'_>) {
+        let target = Target::parse(&request.url);
+        let view = request.view(&target, now);
+        let Ok(traces) = self.policy.explain(&view, &mut self.scratch) else { return };
+        let judgement = self.policy.judge(&view, &mut self.scratch, &Placeholders);
+        if let Ok(target) = &target {
+            recorder.record(request, target, &self.tags(request), &traces, &judgement);
         }
     }
 
@@ -413,9 +440,7 @@ impl<'p> Explainer<'p> {
     }
 
     fn place(&self, span: Span) -> Place {
-        let at = self.sources.line_column(span.file, span.start);
-        let file = self.sources.file(span.file).path.display().to_string();
-        Place { file, line: at.line, column: at.column }
+        Place::of(span, self.sources)
     }
 }
 
@@ -457,6 +482,11 @@ fn dropped(judgement: &Judgement<'_>, request: &Request) -> Vec<DroppedHeader> {
     };
     let names = request.headers.iter().map(|(name, _)| name);
     names.filter_map(|name| why(name).map(|why| DroppedHeader { name: name.clone(), why })).collect()
+}
+
+fn sent(judgement: &Judgement<'_>, request: &Request) -> Vec<Header> {
+    let forwarding = judgement.forwarding.iter();
+    forwarding.flat_map(|forwarding| forwarding.headers(&request.headers, Some("<token>"))).collect()
 }
 
 fn refusal(judgement: &Judgement<'_>) -> Option<RefusalBody> {

@@ -151,8 +151,8 @@ fn host_samples(hosts: &HostCondition, lists: &[List]) -> Vec<String> {
         }
     }
     for list in hosts.lists.iter().map(|&list| &lists[list]) {
-        for name in list.names.iter().step_by(list.names.len() / LIST_NAMES + 1) {
-            samples.extend([name.clone(), format!("y.{name}")]);
+        for (name, ..) in list.entries().step_by(list.len() / LIST_NAMES + 1) {
+            samples.extend([name.to_owned(), format!("y.{name}")]);
         }
     }
     samples

@@ -180,12 +180,12 @@ fn lists(files: &mut Files, choices: &mut Choices<'_>) -> (Vec<String>, BTreeMap
     let (mut ids, mut lists) = (Vec::new(), BTreeMap::new());
     for number in 0..choices.below(3) {
         let (id, file) = (format!("l{number}"), files.any(choices));
-        let format = choices.one(&["domains", "hosts"]);
+        let format = choices.one(&["domains", "hosts", "adblock", "dnsmasq", "rpz", "rpz"]);
         let skips = choices.percent(30);
         lists.insert(format!("lists/{id}.txt"), list_lines(format, skips, choices));
         let mut list = table([("file", format!("{}/{id}.txt", FILES[file].2).into()), ("format", format.into())]);
         if skips {
-            list.insert("skip".into(), strings(&["cosmetic"]));
+            list.insert("skip".into(), strings(&[skipped_line(format).0]));
         }
         files.insert(file, "lists", &id, list);
         ids.push(id);
@@ -217,26 +217,59 @@ fn keys(files: &mut Files, choices: &mut Choices<'_>) -> Vec<String> {
 fn list_lines(format: &str, skips: bool, choices: &mut Choices<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     if choices.percent(10) {
-        let address = if format == "hosts" { "0.0.0.0 " } else { "" };
-        let names = (0..LONG_LIST).map(|number| (number * 37 % 1_000, LIST_NAMES[number % 3]));
-        lines.extend(names.map(|(number, name)| format!("{address}n{number}.{name}")));
+        let names = (0..LONG_LIST).map(|number| format!("n{}.{}", number * 37 % 1_000, LIST_NAMES[number % 3]));
+        lines.extend(names.map(|name| entry(format, &name, 0)));
     }
+    let (comment, boilerplate) = match format {
+        "adblock" => ("! comment", "[Adblock Plus 2.0]"),
+        "hosts" => ("# comment", "127.0.0.1 localhost"),
+        "rpz" => ("; comment", "@ SOA . . 1 1 1 1 1"),
+        _ => ("# comment", ""),
+    };
     for _ in 0..=choices.below(5) {
-        let name = choices.one(LIST_NAMES);
-        let (address, boilerplate) = match format {
-            "hosts" => (choices.one(&["0.0.0.0 ", "::1\t", "127.0.0.1  "]), "127.0.0.1 localhost"),
-            _ => ("", ""),
-        };
+        let entry = entry(format, choices.one(LIST_NAMES), choices.below(3));
         lines.push(match choices.below(12) {
-            7 => format!("{address}{name}\r"),
-            8 => format!("  {address}{name} # bad"),
-            9 => "# comment".to_owned(),
-            10 if skips => format!("{name}##.banner"),
+            7 => format!("{entry}\r"),
+            8 if format == "rpz" => format!("{entry} ; bad"),
+            8 if format == "adblock" => format!("  {entry}"),
+            8 => format!("  {entry} # bad"),
+            9 => comment.to_owned(),
+            10 if skips => skipped_line(format).1.to_owned(),
             11 => boilerplate.to_owned(),
-            _ => format!("{address}{name}"),
+            _ => entry,
         });
     }
     lines
+}
+
+/// One way to write an entry.
+fn entry(format: &str, name: &str, way: usize) -> String {
+    // In these formats a dot at the end has a meaning.
+    let name = if matches!(format, "adblock" | "rpz") { name.trim_end_matches('.') } else { name };
+    match (format, way) {
+        ("adblock", 1) => format!("||{name}^$all"),
+        ("adblock", _) => format!("||{name}^"),
+        ("dnsmasq", 0) => format!("address=/{name}/"),
+        ("dnsmasq", 1) => format!("local=/{name}/"),
+        ("dnsmasq", _) => format!("server=/other.example/{name}/"),
+        ("hosts", 0) => format!("0.0.0.0 {name}"),
+        ("hosts", 1) => format!("::1\t{name}"),
+        ("hosts", _) => format!("127.0.0.1  {name}"),
+        ("rpz", 0) => format!("{name} CNAME ."),
+        ("rpz", 1) => format!("*.{name} CNAME ."),
+        ("rpz", _) => format!("{name} 60 IN A 0.0.0.0"),
+        _ => name.to_owned(),
+    }
+}
+
+/// A kind of line that `skip` can name, and such a line.
+fn skipped_line(format: &str) -> (&'static str, &'static str) {
+    match format {
+        "adblock" => ("path", "||api.example.com/ads/"),
+        "dnsmasq" => ("exception", "server=/api.example.com/#"),
+        "rpz" => ("exception", "api.example.com CNAME rpz-passthru."),
+        _ => ("cosmetic", "api.example.com##.banner"),
+    }
 }
 
 fn jwt(keys: &[String], has_identity: bool, choices: &mut Choices<'_>) -> Option<Table> {
