@@ -49,7 +49,7 @@ pub use coverage::{AlternativeCoverage, Coverage, RuleCoverage};
 pub use file::{Case, Expectation, Parsed, TestFile, parse};
 pub use harness::run_harness;
 pub use keys::{DECISIONS, TESTS};
-pub use run::{CaseReport, FileReport, Mismatch, Options, Target, run};
+pub use run::{CaseReport, Elsewhere, FileReport, Mismatch, Options, Target, run, run_elsewhere};
 
 /// What the name of a test file ends in.
 pub const SUFFIX: &str = ".test.toml";

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tidegate_compiler::Output;
 use tidegate_compiler::diagnostic::Diagnostic;
 use tidegate_compiler::source::SourceMap;
 
@@ -14,6 +15,8 @@ use crate::engine::Engine;
 use crate::explanation::Explainer;
 use crate::file::{Case, Expectation, TestFile, parse};
 use crate::instant;
+use crate::plain::plain;
+use crate::request::Request;
 
 /// Who answers the cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +26,15 @@ pub enum Target {
     Native,
     /// The reference interpreter, which shares no code with it.
     Reference,
+}
+
+/// Somebody else who answers cases: of their answers less may be seen than of those that are made here.
+pub trait Elsewhere {
+    /// Makes a policy the one that answers from now on.
+    fn prepare(&mut self, output: &Output) -> Result<(), String>;
+
+    /// The members of an answer that can be seen; or why a case cannot be asked there.
+    fn ask(&mut self, case: &Case) -> Result<Map<String, Value>, String>;
 }
 
 /// How test files are run.
@@ -60,6 +72,8 @@ pub struct CaseReport {
     pub happened: String,
     /// What should have been otherwise; empty if the case passed.
     pub mismatches: Vec<Mismatch>,
+    /// Why the case could not be asked, where it could not.
+    pub skipped: Option<String>,
     /// How the decision came about, where the case failed.
     pub explanation: Option<String>,
     /// How long it took.
@@ -78,7 +92,7 @@ pub struct Mismatch {
 }
 
 impl CaseReport {
-    /// Everything is as it should be.
+    /// Nothing is other than it should be.
     pub fn passed(&self) -> bool {
         self.mismatches.is_empty()
     }
@@ -87,17 +101,31 @@ impl CaseReport {
 impl FileReport {
     /// Cases that passed.
     pub fn passed(&self) -> usize {
-        self.cases.iter().flatten().filter(|case| case.passed()).count()
+        self.cases.iter().flatten().filter(|case| case.passed() && case.skipped.is_none()).count()
     }
 
     /// Cases that failed; a file whose cases cannot be run is one.
     pub fn failed(&self) -> usize {
-        self.cases.as_ref().map_or(1, |cases| cases.len() - self.passed())
+        self.cases.as_ref().map_or(1, |cases| cases.iter().filter(|case| !case.passed()).count())
+    }
+
+    /// Cases that could not be asked.
+    pub fn skipped(&self) -> usize {
+        self.cases.iter().flatten().filter(|case| case.skipped.is_some()).count()
     }
 }
 
 /// Runs the cases of a test file.
 pub fn run(path: &Path, options: &Options<'_>) -> FileReport {
+    run_with(path, options, None)
+}
+
+/// Runs the cases of a test file, and lets somebody else answer them.
+pub fn run_elsewhere(path: &Path, options: &Options<'_>, elsewhere: &mut dyn Elsewhere) -> FileReport {
+    run_with(path, options, Some(elsewhere))
+}
+
+fn run_with<'e>(path: &Path, options: &Options<'_>, mut elsewhere: Option<&'e mut (dyn Elsewhere + 'e)>) -> FileReport {
     let parsed = parse(path);
     let report = FileReport {
         path: path.to_owned(),
@@ -115,12 +143,12 @@ pub fn run(path: &Path, options: &Options<'_>) -> FileReport {
     files.extend(compilation.sources.unread().map(Path::to_owned));
     let (cases, coverage) = match &compilation.output {
         None => (Err(format!("the policy `{}` has errors", file.policy.display())), None),
-        Some(output) => match Runner::new(&file, output, &compilation.sources, options) {
+        Some(output) => match Runner::new(&file, output, &compilation.sources, options, elsewhere.take()) {
             Ok(runner) => {
                 let (cases, coverage) = runner.run(&file, options.filter);
                 (Ok(cases), coverage)
             }
-            Err(error) => (Err(format!("the table of `{}` does not load: {error}", file.policy.display())), None),
+            Err(why) => (Err(why), None),
         },
     };
     let findings = vec![(compilation.sources, compilation.diagnostics)];
@@ -128,25 +156,34 @@ pub fn run(path: &Path, options: &Options<'_>) -> FileReport {
 }
 
 /// A policy, ready for the cases of a file.
-struct Runner<'p> {
+struct Runner<'p, 'e> {
     engine: Engine<'p>,
+    /// Answers in the engine's place.
+    elsewhere: Option<&'e mut (dyn Elsewhere + 'e)>,
     explainer: Explainer<'p>,
     recorder: Option<Recorder<'p>>,
 }
 
-impl<'p> Runner<'p> {
+impl<'p, 'e> Runner<'p, 'e> {
     fn new(
         file: &TestFile,
-        output: &'p tidegate_compiler::Output,
+        output: &'p Output,
         sources: &'p SourceMap,
         options: &Options<'_>,
-    ) -> Result<Self, tidegate_engine::PolicyError> {
+        mut elsewhere: Option<&'e mut (dyn Elsewhere + 'e)>,
+    ) -> Result<Self, String> {
+        let unloadable = |error| format!("the table of `{}` does not load: {error}", file.policy.display());
+        if let Some(elsewhere) = &mut elsewhere {
+            elsewhere.prepare(output)?;
+        }
+        let engine = match options.target {
+            Target::Native => Engine::table(output),
+            Target::Reference => Engine::reference(output),
+        };
         Ok(Self {
-            engine: match options.target {
-                Target::Native => Engine::table(output)?,
-                Target::Reference => Engine::reference(output)?,
-            },
-            explainer: Explainer::new(output, sources)?,
+            engine: engine.map_err(unloadable)?,
+            elsewhere,
+            explainer: Explainer::new(output, sources).map_err(unloadable)?,
             recorder: options.coverage.then(|| Recorder::new(&file.policy, &output.policy, sources)),
         })
     }
@@ -164,16 +201,20 @@ impl<'p> Runner<'p> {
         if let Some(recorder) = &mut self.recorder {
             self.explainer.record(&case.request, now, recorder);
         }
-        let mismatches = case.expect.mismatches(&decision);
+        let mut happened = decision.headline(&case.request);
+        let (mismatches, skipped) = match &mut self.elsewhere {
+            None => (case.expect.mismatches(&decision), None),
+            Some(elsewhere) => match elsewhere.ask(case) {
+                Ok(seen) => {
+                    happened = headline_of_seen(&case.request, &seen);
+                    (case.expect.mismatches_of_seen(&seen), None)
+                }
+                Err(why) => (Vec::new(), Some(why)),
+            },
+        };
         let explanation =
             (!mismatches.is_empty()).then(|| self.explainer.explain(&case.request, now).reasons(&case.request));
-        CaseReport {
-            name: case.name.clone(),
-            happened: decision.headline(&case.request),
-            mismatches,
-            explanation,
-            took: begun.elapsed(),
-        }
+        CaseReport { name: case.name.clone(), happened, mismatches, skipped, explanation, took: begun.elapsed() }
     }
 }
 
@@ -188,8 +229,43 @@ impl Expectation {
         if let Some(Value::Array(names)) = answer.get_mut("remove") {
             names.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
         }
-        mismatches(self, &answer)
+        self.mismatches_of(&answer, true)
     }
+
+    /// The same of an answer of which not all can be seen: what cannot does not matter.
+    fn mismatches_of_seen(&self, seen: &Map<String, Value>) -> Vec<Mismatch> {
+        self.mismatches_of(seen, false)
+    }
+
+    fn mismatches_of(&self, answer: &Map<String, Value>, is_whole: bool) -> Vec<Mismatch> {
+        let mut found = Vec::new();
+        for (member, expected) in &self.0 {
+            let is = match answer.get(member) {
+                Some(is) => is,
+                None if is_whole => &Value::Null,
+                None => continue,
+            };
+            match (expected, is) {
+                // Of a token only what is named counts.
+                (Value::Object(expected), Value::Object(is)) if member == "jwt" => {
+                    for (name, expected) in expected {
+                        compare(format!("jwt.{name}"), expected, is.get(name).unwrap_or(&Value::Null), &mut found);
+                    }
+                }
+                _ => compare(member.clone(), expected, is, &mut found),
+            }
+        }
+        found
+    }
+}
+
+/// What happened elsewhere, as [`Decision::headline`] says it of what happens here.
+fn headline_of_seen(request: &Request, seen: &Map<String, Value>) -> String {
+    let member = |name| seen.get(name).and_then(Value::as_str);
+    let url = member("url").unwrap_or(&request.url);
+    let because: Vec<_> = ["reason", "rule"].into_iter().filter_map(member).collect();
+    let effect = member("effect").unwrap_or("unknown");
+    plain(&format!("{effect} {} {url} ({})", request.method, because.join(" ")))
 }
 
 impl std::fmt::Display for Mismatch {
@@ -197,23 +273,6 @@ impl std::fmt::Display for Mismatch {
         let Self { member, expected, found } = self;
         write!(f, "{member}: expected {expected}, found {found}")
     }
-}
-
-fn mismatches(Expectation(expected): &Expectation, answer: &Map<String, Value>) -> Vec<Mismatch> {
-    let mut found = Vec::new();
-    for (member, expected) in expected {
-        let is = answer.get(member).unwrap_or(&Value::Null);
-        match (expected, is) {
-            // Of a token only what is named counts.
-            (Value::Object(expected), Value::Object(is)) if member == "jwt" => {
-                for (name, expected) in expected {
-                    compare(format!("jwt.{name}"), expected, is.get(name).unwrap_or(&Value::Null), &mut found);
-                }
-            }
-            _ => compare(member.clone(), expected, is, &mut found),
-        }
-    }
-    found
 }
 
 fn compare(member: String, expected: &Value, is: &Value, found: &mut Vec<Mismatch>) {
