@@ -11,6 +11,7 @@
 //!                  commands::keys ───► keys                   key pairs, JWKS
 //!                  commands::dev ────► dev                    the local platform, with a policy that is watched
 //!                  commands::replay ─► log ─► replay          recorded traffic, under another policy
+//!                  commands::suggest ► log ─► suggest         rules for what was denied
 //! ```
 //!
 //! # What this crate does not do
@@ -26,6 +27,7 @@ mod doctor;
 mod document;
 mod files;
 mod github;
+mod import;
 mod json;
 pub mod keys;
 mod levels;
@@ -38,6 +40,7 @@ mod progress;
 mod render;
 mod replay;
 mod sarif;
+mod suggest;
 mod terminal;
 #[cfg(unix)]
 mod watch;

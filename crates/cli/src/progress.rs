@@ -27,10 +27,8 @@ pub(crate) enum Of {
     /// Bytes, out of so many where that is known.
     Bytes(Option<u64>),
     /// Things, out of so many.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for commands that know how many steps there are"))]
     Steps(u64),
     /// Nothing: only the time goes by.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for commands that cannot say how far they are"))]
     Time,
 }
 
@@ -65,6 +63,11 @@ impl Progress {
             ShownLater { ends, thread }
         });
         Self { bar, shown_later }
+    }
+
+    /// So much is done.
+    pub(crate) fn at(&self, position: u64) {
+        self.bar.set_position(position);
     }
 
     /// So much more is done.

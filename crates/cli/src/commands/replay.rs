@@ -98,8 +98,8 @@ struct Run<'t> {
 impl Run<'_> {
     fn read(mut self, worker: Option<&str>) -> Result<Replay, Failure> {
         let mut log = Log::open(self.log, worker)?;
-        let length = std::fs::metadata(self.log).ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
-        let progress = Progress::begin(&format!("replaying {}", self.log.display()), Of::Bytes(length));
+        let progress =
+            Progress::begin(&format!("replaying {}", self.log.display()), Of::Bytes(files::length(self.log)));
         let mut consumed = 0;
         while let Some((line, entry)) = log.next().map_err(|error| files::read_error(self.log, error))? {
             progress.advance(log.consumed() - consumed);

@@ -1,15 +1,17 @@
-//! Files of other tools, read as one kind of tree: JSON with comments, and TOML.
+//! Files of other tools, read as one kind of tree: JSON with comments, TOML, YAML.
 //!
 //! Other tools' files are read to be judged, so every value knows its place, and what two readers may take differently is
-//! refused: a key that stands twice would hide what the other tool sees. The parsers differ; what comes out does not.
+//! refused: a key that stands twice would hide what the other tool sees. The three parsers differ; what comes out does not.
 //!
 //! ```text
 //!   wrangler.jsonc ── jsonc-parser ──┐
-//!   wrangler.toml ─── toml ──────────┴──► Node: a span, and null │ bool │ number │ text │ array │ object
+//!   wrangler.toml ─── toml ──────────┼──► Node: a span, and null │ bool │ number │ text │ array │ object
+//!   acl.yaml ──────── saphyr-parser ─┘
 //! ```
 
 mod jsonc;
 mod toml;
+mod yaml;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +19,7 @@ use tidegate_compiler::source::{FileId, Span, Spanned, Text};
 
 pub(crate) use jsonc::parse as parse_jsonc;
 pub(crate) use toml::parse as parse_toml;
+pub(crate) use yaml::parse as parse_yaml;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -149,10 +152,11 @@ mod tests {
     }
 
     #[test]
-    fn languages_come_to_one_tree() {
-        let files: [(Parse, &str); 2] = [
+    fn three_languages_come_to_one_tree() {
+        let files: [(Parse, &str); 3] = [
             (parse_jsonc, "// c\n{\"a\": {\"b\": [\"x\", true, null, 1,]},}"),
             (parse_toml, "# c\na = { b = [\"x\", true, 1] }"),
+            (parse_yaml, "# c\na:\n  b:\n    - x\n    - true\n    - ~\n    - 1\n"),
         ];
         for (parse, text) in files {
             let node = parsed(parse, text).unwrap();
@@ -166,7 +170,8 @@ mod tests {
 
     #[test]
     fn a_key_that_stands_twice_hides_nothing() {
-        let files: [(Parse, &str); 2] = [(parse_jsonc, r#"{"a": 1, "a": 2}"#), (parse_toml, "a = 1\na = 2")];
+        let files: [(Parse, &str); 3] =
+            [(parse_jsonc, r#"{"a": 1, "a": 2}"#), (parse_toml, "a = 1\na = 2"), (parse_yaml, "a: 1\na: 2")];
         for (parse, text) in files {
             let refused = parsed(parse, text).unwrap_err();
             assert!(refused.message.contains("twice") || refused.message.contains("duplicate"), "{refused:?}");
@@ -176,15 +181,24 @@ mod tests {
     #[test]
     fn what_breaks_off_or_nests_without_end_is_refused() {
         let deep = |open: &str, n: usize| open.repeat(n);
-        let files: [(Parse, String); 5] = [
+        let files: [(Parse, String); 8] = [
             (parse_jsonc, String::new()),
             (parse_jsonc, "{\"a\": ".to_owned()),
             (parse_jsonc, deep("[", 100_000)),
             (parse_toml, "a = [".to_owned()),
             (parse_toml, format!("a = {}", deep("[", 100_000))),
+            (parse_yaml, "a: [".to_owned()),
+            (parse_yaml, deep("- ", 20_000)),
+            (parse_yaml, deep("[", 100_000)),
         ];
         for (parse, text) in files {
             assert!(parsed(parse, &text).is_err(), "{}", &text[..text.len().min(20)]);
         }
+    }
+
+    #[test]
+    fn aliases_do_not_multiply() {
+        let text = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n";
+        assert!(parsed(parse_yaml, text).unwrap_err().message.contains("alias"));
     }
 }

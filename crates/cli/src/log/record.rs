@@ -138,6 +138,17 @@ impl Place {
         Ok(Some(place))
     }
 
+    /// Where a request goes that is known in full.
+    pub(crate) fn of(target: &Target) -> Self {
+        Self {
+            origin: Some((target.scheme(), target.port())),
+            host: target.host().as_str().to_owned(),
+            path: target.path().to_owned(),
+            reading: target.path_reading(),
+            is_special: target.host().is_special(),
+        }
+    }
+
     /// Scheme and port; https at its own port where they are not known.
     pub(crate) fn assumed_origin(&self) -> (Scheme, u16) {
         self.origin.unwrap_or((Scheme::Https, Scheme::Https.default_port()))

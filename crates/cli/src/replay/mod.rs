@@ -18,4 +18,4 @@ mod verdict;
 
 pub(crate) use judge::{Judge, Judged, Question, Tables};
 pub(crate) use tally::{Change, Sample};
-pub(crate) use verdict::Verdict;
+pub(crate) use verdict::{Outcome, Verdict};

@@ -82,6 +82,10 @@ pub struct Setting {
 }
 
 impl Kind {
+    /// Every kind, in the order in which people are told.
+    pub const ALL: [Self; 6] =
+        [Self::NewlyAllowed, Self::NewlyDenied, Self::Enforcement, Self::Obligations, Self::OtherRule, Self::Recorded];
+
     /// The kebab-case name.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -29,6 +29,7 @@ pub(crate) mod formula;
 mod hosts;
 pub(crate) mod model;
 pub(crate) mod paths;
+pub mod reach;
 pub(crate) mod replay;
 pub(crate) mod request;
 pub(crate) mod sets;

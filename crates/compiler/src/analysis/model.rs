@@ -225,7 +225,7 @@ fn endpoints(condition: &Condition, role: Role) -> Endpoints {
     }
 }
 
-fn has_tag(space: &mut Space<'_>, tags: &[String], facts: Facts<'_>) -> u32 {
+pub(crate) fn has_tag(space: &mut Space<'_>, tags: &[String], facts: Facts<'_>) -> u32 {
     let has_one = |customer: &Customer| tags.iter().any(|tag| customer.tags.contains(tag));
     let given: BTreeSet<String> =
         facts.customers.iter().filter(|(_, customer)| has_one(customer)).map(|(name, _)| name.clone()).collect();
