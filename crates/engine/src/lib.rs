@@ -30,5 +30,5 @@ pub use decide::{Decision, Scratch};
 pub use forwarding::{Forwarding, JwtSpec, Secrets, SetHeader};
 pub use judgement::{Judgement, Reason};
 pub use policy::{Identity, Mode, Policy, PolicyError, RuleRef};
-pub use request::{Header, RequestView, parse_tag_list};
+pub use request::{Header, RequestView, Var, parse_tag_list};
 pub use tidegate_table::{Algorithm, Effect, Fault};

@@ -54,7 +54,7 @@ pub struct Case {
 pub struct Expectation(pub(crate) Map<String, Value>);
 
 const FILE: Grammar = Grammar { what: "a test file", keys: &["policy", "case"], home_of };
-const CASE: &[&str] = &["name", "method", "url", "customer", "tags", "headers", "at", "expect"];
+const CASE: &[&str] = &["name", "method", "url", "customer", "tags", "vars", "headers", "at", "expect"];
 const EXPECT: &[&str] =
     &["effect", "reason", "rule", "rules", "url", "enforced", "would_deny", "would_allow", "set", "remove", "jwt"];
 const JWT: &[&str] = &["key", "kid", "alg", "header", "scheme", "claims"];
@@ -111,6 +111,7 @@ fn read_case(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Case> {
     let url = reader.required(&case, "url", "say what is fetched").and_then(|pair| reader.string(&pair));
     let customer = case.pair(reader, "customer").and_then(|pair| string(&pair, reader));
     let tags = case.pair(reader, "tags").and_then(|pair| strings(&pair, reader));
+    let vars = case.pair(reader, "vars").map_or(Some(Vec::new()), |pair| read_vars(&pair, reader));
     let headers = case.pair(reader, "headers").map_or(Some(Vec::new()), |pair| read_headers(&pair, reader));
     let at = case.pair(reader, "at").and_then(|pair| read_instant(&pair, reader));
     let expect =
@@ -118,10 +119,14 @@ fn read_case(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Case> {
     let expect = expect.and_then(|pair| read_expectation(&pair, reader));
     Some(Case {
         name: name?.value,
-        request: Request { method: method?, url: url?.value, customer, tags, headers: headers? },
+        request: Request { method: method?, url: url?.value, customer, tags, vars: Some(vars?), headers: headers? },
         at,
         expect: expect?,
     })
+}
+
+fn read_vars(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Vec<(String, String)>> {
+    Some(string_table(pair, reader)?.collect())
 }
 
 fn read_headers(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Vec<(String, String)>> {

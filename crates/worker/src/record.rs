@@ -114,7 +114,7 @@ mod tests {
             method: "GET".into(),
             target: Target::parse(url),
             headers: vec![("authorization".into(), "Bearer s3cret".into())],
-            tenant: Tenant { customer: Some(customer.into()), tags: None },
+            tenant: Tenant { customer: Some(customer.into()), tags: None, vars: None },
             now: 0,
         }
     }
