@@ -44,7 +44,14 @@ pub fn policy(path: impl AsRef<Path>) -> PolicyUnderTest {
     let root = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
     // Tests run there; then paths are shown as they are written.
     let root = if env::current_dir().is_ok_and(|here| here == root) { PathBuf::new() } else { root };
-    let tenant = Request { method: String::new(), url: String::new(), customer: None, tags: None, headers: Vec::new() };
+    let tenant = Request {
+        method: String::new(),
+        url: String::new(),
+        customer: None,
+        tags: None,
+        vars: Some(Vec::new()),
+        headers: Vec::new(),
+    };
     PolicyUnderTest { path: root.join(path), tenant, now: None }
 }
 
@@ -71,6 +78,13 @@ impl PolicyUnderTest {
     pub fn tag(&self, tag: &str) -> Self {
         let mut asker = self.clone();
         asker.tenant.tags.get_or_insert_default().push(tag.to_owned());
+        asker
+    }
+
+    /// One of the customer's variables, where the policy takes them from requests.
+    pub fn var(&self, name: &str, value: &str) -> Self {
+        let mut asker = self.clone();
+        asker.tenant.vars.get_or_insert_default().push((name.to_owned(), value.to_owned()));
         asker
     }
 

@@ -93,6 +93,7 @@ pub(crate) fn request(witness: &Witness) -> Request {
         url: witness.url.clone(),
         customer: witness.customer.clone(),
         tags: witness.tags.clone(),
+        vars: Some(Vec::new()),
         headers: witness.headers.clone(),
     }
 }

@@ -147,6 +147,7 @@ fn read_case(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Case> {
     let url = reader.required(&case, "url", "say what is fetched").and_then(|pair| reader.string(&pair));
     let customer = case.pair(reader, "customer").and_then(|pair| string(&pair, reader));
     let tags = case.pair(reader, "tags").and_then(|pair| strings(&pair, reader));
+    let vars = case.pair(reader, "vars").map_or(Some(Vec::new()), |pair| read_vars(&pair, reader));
     let headers = case.pair(reader, "headers").map_or(Some(Vec::new()), |pair| read_headers(&pair, reader));
     let at = case.pair(reader, "at").and_then(|pair| read_instant(&pair, reader));
     let expect =
@@ -154,10 +155,14 @@ fn read_case(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Case> {
     let expect = expect.and_then(|pair| read_expectation(&pair, reader));
     Some(Case {
         name: name?.value,
-        request: Request { method: method?, url: url?.value, customer, tags, headers: headers? },
+        request: Request { method: method?, url: url?.value, customer, tags, vars: Some(vars?), headers: headers? },
         at,
         expect: expect?,
     })
+}
+
+fn read_vars(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Vec<(String, String)>> {
+    Some(string_table(pair, reader)?.collect())
 }
 
 fn read_headers(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Vec<(String, String)>> {

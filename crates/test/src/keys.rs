@@ -61,6 +61,12 @@ pub(crate) const CASE: &[Key] = &[
     Key::optional("customer", Takes::Text, "who asks").or("nobody: `unknown-customer`, where the policy asks"),
     Key::optional("tags", Takes::TextsOrNone, "the customer's tags, where the policy declares them")
         .or("none are declared"),
+    Key::optional(
+        "vars",
+        Takes::TextTable { may_be_empty: true },
+        "the customer's variables, where the policy declares them",
+    )
+    .or("none"),
     Key::optional("headers", Takes::TextTable { may_be_empty: true }, "the request's headers").or("{}"),
     Key::optional("at", Takes::Instant, "when it is, in UTC").or("now"),
     Key::required(

@@ -15,6 +15,7 @@
 //! url      = "https://api.billing.example/v1/invoices"
 //! customer = "acme"                     # as in request lines: without it the request names nobody
 //! tags     = ["paid"]                   # likewise, where the policy declares tags
+//! vars     = { plan = "gold" }          # variables from the outbound parameters; without it there are none
 //! headers  = { x-debug = "1" }
 //! at       = 2026-11-22                 # default: now
 //! expect   = { effect = "allow", rule = "billing-api", set = { x-tenant = "acme" } }

@@ -9,7 +9,7 @@ use tidegate_engine::canonical::{HostKind, Scheme};
 
 /// A part of the URL that is judged in another form than it was received in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Change {
+pub(crate) struct Change {
     /// `scheme`, `userinfo`, `host`, `port`, `path`, `fragment` or `url`.
     pub part: &'static str,
     /// As received; null where it is not to be shown.
@@ -21,7 +21,7 @@ pub struct Change {
 }
 
 /// Every change, in the order of a URL's parts.
-pub fn changes(received: &str, target: &Target) -> Vec<Change> {
+pub(crate) fn changes(received: &str, target: &Target) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut change = |part, received: Option<&str>, judged: Option<&str>, why: &[&str]| {
         let why = why.join(", ");

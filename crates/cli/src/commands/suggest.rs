@@ -230,6 +230,7 @@ impl Run<'_> {
                 headers,
                 customer: None,
                 tags: None,
+                vars: None,
                 now: 0,
             }
             .is_upgrade(),

@@ -51,7 +51,7 @@ pub(crate) enum IdentityEntry {
     /// `identity = "none"`.
     None,
     /// The table.
-    Parameters { customer: Option<Text>, tags: Option<Text> },
+    Parameters { customer: Option<Text>, tags: Option<Text>, vars: Option<Text> },
 }
 
 /// An element of `enforce-for`.
