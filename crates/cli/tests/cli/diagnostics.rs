@@ -12,9 +12,8 @@ use tidegate_compiler::diagnostic::{Code, Level};
 
 use crate::support::Folder;
 
-/// Codes that no small example shows: which part of the language is not there yet changes, and analyses give up on
-/// policies that are too large for a page.
-const NOT_SHOWN: [Code; 2] = [Code::NotYet, Code::Undecided];
+/// A code that no small example shows: analyses give up on policies that are too large for a page.
+const NOT_SHOWN: [Code; 1] = [Code::Undecided];
 
 fn pages() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/diagnostics")
