@@ -21,6 +21,7 @@ pub mod analysis;
 mod automaton;
 mod check;
 pub mod checked;
+pub mod claim;
 pub mod diagnostic;
 pub mod levels;
 pub mod lint;

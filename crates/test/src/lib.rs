@@ -4,7 +4,7 @@
 //! asked in its place.
 //!
 //! # Test files
-//! Files `policies/<name>.test.toml` hold requests and what must become of them.
+//! Files `policies/<name>.test.toml` hold requests and what must become of them, and claims about all requests.
 //!
 //! ```toml
 //! policy = "acme.toml"                  # default: this file's name without `.test`
@@ -27,6 +27,7 @@
 //! no token. Secrets appear as `<secret:NAME>`.
 
 mod ask;
+mod claims;
 mod coverage;
 pub mod decision;
 pub mod engine;
@@ -45,6 +46,7 @@ pub mod spelling;
 use std::path::Path;
 
 pub use ask::{Answer, PolicyUnderTest, Question, policy};
+pub use claims::ClaimCase;
 pub use coverage::{AlternativeCoverage, Coverage, RuleCoverage};
 pub use file::{Case, Expectation, Parsed, TestFile, parse};
 pub use harness::run_harness;

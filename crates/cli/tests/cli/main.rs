@@ -2,10 +2,12 @@
 
 mod build;
 mod check;
+mod claims;
 mod compile;
 mod decide;
 mod dev;
 mod diagnostics;
+mod diff;
 mod doctor;
 mod explain;
 mod formats;
@@ -13,6 +15,7 @@ mod import;
 mod init;
 mod keys;
 mod replay;
+mod rollout;
 mod schema;
 mod suggest;
 mod support;

@@ -338,7 +338,7 @@ impl Differ<'_> {
             for (index, rule) in new.rules.iter().enumerate() {
                 for asked in variables(rule) {
                     let [before, after] = [var(OLD, asked), var(NEW, asked)];
-                    if before != after && self.partners[NEW][index].is_some() {
+                    if before != after {
                         let shown =
                             |value: Option<&String>| value.map_or("none".to_owned(), |value| format!("`{value}`"));
                         let detail = format!("`{{vars.{asked}}}` of `{name}`: {} → {}", shown(before), shown(after));
