@@ -85,13 +85,24 @@ fn every_example_in_the_policy_is_one() {
 fn every_key_of_the_language_stands_in_the_policy() {
     let policy = text(&scaffold(), "policies/policy.toml");
     let documentation = include_str!("../../../../docs/policy.md");
-    let mut keys = 0;
-    // Tables of keys: `| `key` | …`.
+    let (mut header, mut keys) = ("", 0);
     for line in documentation.lines() {
-        let Some(cell) = line.strip_prefix("| `").and_then(|rest| rest.split(" | ").next()) else { continue };
-        for key in cell.split('`').step_by(2) {
-            let key = key.split([' ', '=']).next().unwrap_or(key).trim_start_matches('[').trim_end_matches(']');
-            let key = key.split('.').next().unwrap_or(key);
+        let mut cells = line.split(" | ");
+        let first = cells.next().unwrap_or_default();
+        // Keys stand in the first column of one kind of table, and in the second of another.
+        let cell = match header {
+            "| key" => first,
+            "| dimension" => cells.next().unwrap_or_default(),
+            _ => "",
+        };
+        if !line.starts_with('|') {
+            header = "";
+        } else if header.is_empty() {
+            header = first;
+        }
+        let words = cell.split('`').skip(1).step_by(2).filter_map(|word| word.split([' ', '.', '=']).next());
+        let words = words.map(|word| word.trim_matches(['[', ']']));
+        for key in words.filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')) {
             assert!(policy.contains(key), "`{key}` is not in the policy that `init` writes");
             keys += 1;
         }
