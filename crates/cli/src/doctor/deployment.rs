@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tidegate_compiler::checked::CheckedPolicy;
+use tidegate_compiler::checked::{CheckedPolicy, Identity};
 use tidegate_compiler::source::FileId;
 
 use super::config::{Dispatch, Namespace, Outbound, Worker};
@@ -60,7 +60,11 @@ impl Policy {
     /// What a checked policy reads.
     pub(crate) fn new(policy: &CheckedPolicy) -> Self {
         let identity = policy.identity.as_ref();
-        let paths = identity.into_iter().flat_map(|identity| std::iter::once(&identity.customer).chain(&identity.tags));
+        let paths = identity.into_iter().flat_map(|identity| {
+            // Every field by name: one that comes to be read is a parameter that has to be passed.
+            let Identity { customer, tags } = identity;
+            std::iter::once(customer).chain(tags)
+        });
         let templates = policy.rules.iter().flat_map(|rule| {
             let claims = rule.obligations.jwt.iter().flat_map(|jwt| &jwt.claims);
             rule.obligations.set.iter().chain(claims).flat_map(|(_, template)| template.secrets())
