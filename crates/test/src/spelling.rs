@@ -9,19 +9,19 @@ use tidegate_engine::canonical::{HostKind, Scheme};
 
 /// A part of the URL that is judged in another form than it was received in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Change {
+pub(crate) struct Change {
     /// `scheme`, `userinfo`, `host`, `port`, `path`, `fragment` or `url`.
-    pub part: &'static str,
+    pub(crate) part: &'static str,
     /// As received; null where it is not to be shown.
-    pub received: Option<String>,
+    pub(crate) received: Option<String>,
     /// As judged; null where it is dropped.
-    pub judged: Option<String>,
+    pub(crate) judged: Option<String>,
     /// What was done.
-    pub why: String,
+    pub(crate) why: String,
 }
 
 /// Every change, in the order of a URL's parts.
-pub fn changes(received: &str, target: &Target) -> Vec<Change> {
+pub(crate) fn changes(received: &str, target: &Target) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut change = |part, received: Option<&str>, judged: Option<&str>, why: &[&str]| {
         let why = why.join(", ");
