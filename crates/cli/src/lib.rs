@@ -42,6 +42,7 @@ mod render;
 mod replay;
 mod sarif;
 mod suggest;
+mod suggesting;
 mod terminal;
 #[cfg(unix)]
 mod watch;

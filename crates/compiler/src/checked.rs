@@ -75,6 +75,8 @@ pub struct Identity {
     pub customer: Vec<String>,
     /// Path to the customer's tags, where the policy declares them.
     pub tags: Option<Vec<String>>,
+    /// Path to the customer's variables, where the policy declares them: they go before those of [`Customer::vars`].
+    pub vars: Option<Vec<String>>,
 }
 
 /// What the policy itself knows about a customer.

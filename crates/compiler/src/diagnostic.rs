@@ -201,8 +201,6 @@ codes! {
     NeverMatches = "never-matches" lint Warn,
     /// A file is not UTF-8.
     NotUtf8 = "not-utf8",
-    /// Part of the language that this version does not have yet.
-    NotYet = "not-yet",
     /// Two rules that set one header for one request, to the same value.
     OverlappingSet = "overlapping-set" lint Allow,
     /// A pattern's automaton is over the size limit.

@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use tidegate_table::write::{
-    self, ConditionSpec, DimensionSpec, EnforceForSpec, JwtSpec, KeySpec, PartSpec, PolicySpec, Reach, RuleSpec,
+    self, ConditionSpec, DimensionSpec, EnforceForSpec, IdentitySpec, JwtSpec, KeySpec, PartSpec, PolicySpec, Reach,
+    RuleSpec,
 };
 
 use crate::automaton;
 use crate::checked::{
-    Algorithm, AnyRunGlob, CheckedPolicy, Condition, Effect, EnforceFor, HostCondition, HostPattern, Jwt, Mode,
-    PathPattern, Pattern, Rule, Scheme, Template, TemplatePart,
+    Algorithm, AnyRunGlob, CheckedPolicy, Condition, Effect, EnforceFor, HostCondition, HostPattern, Identity, Jwt,
+    Mode, PathPattern, Pattern, Rule, Scheme, Template, TemplatePart,
 };
 use crate::diagnostic::{Code, Diagnostic};
 
@@ -32,7 +33,11 @@ pub(crate) fn lower(policy: &CheckedPolicy) -> Result<Vec<u8>, Vec<Diagnostic>> 
     let spec = PolicySpec {
         default: effect(policy.default),
         report: policy.mode == Mode::Report,
-        identity: policy.identity.as_ref().map(|identity| (identity.customer.clone(), identity.tags.clone())),
+        identity: policy.identity.clone().map(|Identity { customer, tags, vars }| IdentitySpec {
+            customer,
+            tags,
+            vars,
+        }),
         enforce_for,
         customers: policy
             .customers

@@ -303,6 +303,9 @@ impl<'r, 'p> Subject<'r, 'p> {
                     (Some(_), Some(tags)) => tags,
                     (Some(_), None) => return Ok(None),
                 };
+                if identity.vars.is_some() && request.vars.is_none() {
+                    return Ok(None);
+                }
                 (Some(customer), tags)
             }
         };

@@ -341,10 +341,7 @@ impl Renderer<'_, '_> {
             let text = match part? {
                 TemplatePart::Literal(text) => Some(text),
                 TemplatePart::Customer => self.customer(),
-                TemplatePart::Var(name) => {
-                    let known = self.customer().map_or(Ok(None), |customer| self.policy.table.customer(customer))?;
-                    known.map_or(Ok(None), |known| known.var(name))?
-                }
+                TemplatePart::Var(name) => self.var(name)?,
                 TemplatePart::Secret(name) => {
                     secret = self.secrets.secret(name);
                     secrets.extend(secret.clone());
@@ -399,6 +396,17 @@ impl Renderer<'_, '_> {
         let left = self.room.get().checked_sub(text.len());
         self.room.set(left.unwrap_or(0));
         left.is_some()
+    }
+
+    /// A variable: what the request brings goes before what the policy holds.
+    fn var(&self, name: &str) -> Result<Option<&str>, Fault> {
+        let brings = self.policy.identity().is_some_and(|identity| identity.vars.is_some());
+        let brought = self.request.vars.filter(|_| brings).into_iter().flatten().find(|(known, _)| known == name);
+        if let Some((_, value)) = brought {
+            return Ok(Some(value));
+        }
+        let known = self.customer().map_or(Ok(None), |customer| self.policy.table.customer(customer))?;
+        known.map_or(Ok(None), |known| known.var(name))
     }
 
     /// The customer, where the policy knows customers at all.

@@ -34,5 +34,5 @@ pub use forwarding::{Dropped, Forwarding, JwtSpec, Secrets, SetHeader};
 pub use judgement::{Judgement, Reason, Refusal};
 pub use matching::{Dimension, Truth};
 pub use policy::{Identity, Mode, Policy, PolicyError, RuleRef};
-pub use request::{Header, RequestView, parse_tag_list};
+pub use request::{Header, RequestView, Var, parse_tag_list};
 pub use tidegate_table::{Algorithm, Effect, Fault};

@@ -51,6 +51,8 @@ pub struct Identity {
     pub customer: Vec<String>,
     /// Path to the customer's tags, where the policy declares them.
     pub tags: Option<Vec<String>>,
+    /// Path to the customer's variables, where the policy declares them.
+    pub vars: Option<Vec<String>>,
 }
 
 /// A rule, as decisions name it.
@@ -176,9 +178,11 @@ fn hex(bytes: &[u8]) -> String {
 fn settings(table: &Table<'_>) -> Result<(Mode, Option<Identity>), Fault> {
     let record = table.policy()?;
     let identity = match record.customer_path()? {
-        Some(customer) => {
-            Some(Identity { customer: path(customer)?, tags: record.tags_path()?.map(path).transpose()? })
-        }
+        Some(customer) => Some(Identity {
+            customer: path(customer)?,
+            tags: record.tags_path()?.map(path).transpose()?,
+            vars: record.vars_path()?.map(path).transpose()?,
+        }),
         None => None,
     };
     Ok((if record.is_report()? { Mode::Report } else { Mode::Enforce }, identity))

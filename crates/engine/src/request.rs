@@ -5,6 +5,9 @@ use crate::canonical::{InvalidTarget, Target};
 /// A header as it was received: name in any case, value untrimmed. Several of one name are joined as `Headers` does.
 pub type Header = (String, String);
 
+/// A variable's name and value.
+pub type Var = (String, String);
+
 /// Names and values of a request's headers together, in bytes (the platform's own limit).
 pub(crate) const MAX_HEADERS: usize = 128 * 1024;
 
@@ -21,6 +24,8 @@ pub struct RequestView<'r> {
     pub customer: Option<&'r str>,
     /// The customer's tags from the outbound parameters; `None` where they are absent or malformed.
     pub tags: Option<&'r [String]>,
+    /// The customer's variables from the outbound parameters, by name; empty where they are absent, `None` where they are malformed.
+    pub vars: Option<&'r [Var]>,
     /// Seconds since 1970-01-01T00:00:00Z.
     pub now: i64,
 }

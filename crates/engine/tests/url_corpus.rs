@@ -41,6 +41,7 @@ fn judge(policy: &Policy<'_>, url: &str) -> (Effect, Reason) {
         headers: &[],
         customer: None,
         tags: None,
+        vars: None,
         now: 0,
     };
     let judgement = policy.judge(&request, &mut policy.scratch(), &NoSecrets);

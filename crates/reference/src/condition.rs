@@ -14,7 +14,7 @@ use crate::url::Host;
 pub(crate) struct Question<'q> {
     pub(crate) policy: &'q CheckedPolicy,
     pub(crate) request: &'q CanonicalRequest,
-    pub(crate) tenant: &'q Tenant<'q>,
+    pub(crate) tenant: &'q Tenant,
 }
 
 impl Question<'_> {

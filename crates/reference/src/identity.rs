@@ -11,20 +11,20 @@ use crate::{Request, glob};
 const MAX_CUSTOMER: usize = 256;
 
 /// Who asks, and what the policy knows of them.
-pub(crate) struct Tenant<'p> {
+pub(crate) struct Tenant {
     /// The customer; `None` under `identity = "none"`.
     pub(crate) customer: Option<String>,
     /// Tags of the request and of `[customers]`.
     pub(crate) tags: BTreeSet<String>,
-    /// Values for `{vars.X}`.
-    pub(crate) vars: Option<&'p BTreeMap<String, String>>,
+    /// Values for `{vars.X}`: of the request, else of `[customers]`.
+    pub(crate) vars: BTreeMap<String, String>,
 }
 
-impl<'p> Tenant<'p> {
+impl Tenant {
     /// `None` for what is `unknown-customer`.
-    pub(crate) fn new(policy: &'p CheckedPolicy, request: &Request<'_>) -> Option<Self> {
+    pub(crate) fn new(policy: &CheckedPolicy, request: &Request<'_>) -> Option<Self> {
         let Some(identity) = &policy.identity else {
-            return Some(Self { customer: None, tags: BTreeSet::new(), vars: None });
+            return Some(Self { customer: None, tags: BTreeSet::new(), vars: BTreeMap::new() });
         };
         let customer = request.customer.filter(|name| is_customer(name))?;
         let mut tags = BTreeSet::new();
@@ -34,7 +34,11 @@ impl<'p> Tenant<'p> {
         }
         let known = policy.customers.get(customer);
         tags.extend(known.iter().flat_map(|known| known.tags.iter().cloned()));
-        Some(Self { customer: Some(customer.to_owned()), tags, vars: known.map(|known| &known.vars) })
+        let mut vars = known.map(|known| known.vars.clone()).unwrap_or_default();
+        if identity.vars.is_some() {
+            vars.extend(request.vars?.iter().cloned());
+        }
+        Some(Self { customer: Some(customer.to_owned()), tags, vars })
     }
 
     /// Whether any of these globs is the customer's name.

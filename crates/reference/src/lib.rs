@@ -50,6 +50,8 @@ pub struct Request<'r> {
     pub customer: Option<&'r str>,
     /// The customer's tags; `None` where they are absent or malformed.
     pub tags: Option<&'r [String]>,
+    /// The customer's variables, by name; empty where they are absent, `None` where they are malformed.
+    pub vars: Option<&'r [(String, String)]>,
     /// Seconds since 1970-01-01T00:00:00Z.
     pub now: i64,
 }

@@ -30,7 +30,7 @@ pub(crate) struct Obligations {
 pub(crate) struct Renderer<'r> {
     policy: &'r CheckedPolicy,
     request: &'r CanonicalRequest,
-    tenant: &'r Tenant<'r>,
+    tenant: &'r Tenant,
     secret: &'r dyn Fn(&str) -> Option<String>,
     /// Bytes so far.
     rendered: usize,
@@ -40,7 +40,7 @@ impl<'r> Renderer<'r> {
     pub(crate) fn new(
         policy: &'r CheckedPolicy,
         request: &'r CanonicalRequest,
-        tenant: &'r Tenant<'r>,
+        tenant: &'r Tenant,
         secret: &'r dyn Fn(&str) -> Option<String>,
     ) -> Self {
         Self { policy, request, tenant, secret, rendered: 0 }
@@ -121,7 +121,7 @@ impl<'r> Renderer<'r> {
                 TemplatePart::Customer => self.tenant.customer.clone(),
                 TemplatePart::Literal(text) => Some(text.clone()),
                 TemplatePart::Secret(name) => (self.secret)(name),
-                TemplatePart::Var(name) => self.tenant.vars?.get(name).cloned(),
+                TemplatePart::Var(name) => self.tenant.vars.get(name).cloned(),
             })
             .collect()
     }

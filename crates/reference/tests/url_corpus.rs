@@ -43,7 +43,7 @@ fn a_canonical_url_is_its_own_canonical_form() {
 }
 
 fn ask(policy: &CheckedPolicy, url: &str) -> Answer {
-    let request = Request { method: "GET", url, headers: &[], customer: None, tags: None, now: 0 };
+    let request = Request { method: "GET", url, headers: &[], customer: None, tags: None, vars: None, now: 0 };
     judge(policy, &request, &|_| None)
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use xxhash_rust::xxh3::Xxh3;
 
 /// The version of the format that this crate reads and writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 pub(crate) const MAGIC: [u8; 8] = *b"TIDEGATE";
 pub(crate) const CHECKSUM_AT: usize = 24;

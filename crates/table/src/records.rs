@@ -5,7 +5,7 @@ use crate::obligations::{JWT_WORDS, Jwt, PAIR_WORDS, SetHeader};
 use crate::record::{Record, Texts};
 use crate::words::{Fault, Numbers, Words, to_usize};
 
-pub(crate) const POLICY_WORDS: usize = 8;
+pub(crate) const POLICY_WORDS: usize = 10;
 pub(crate) const RULE_WORDS: usize = 16;
 pub(crate) const CONDITION_WORDS: usize = 17;
 pub(crate) const CUSTOMER_WORDS: usize = 6;
@@ -18,6 +18,7 @@ pub(crate) mod policy_flag {
     pub(crate) const REPORT: u32 = 2;
     pub(crate) const IDENTITY: u32 = 4;
     pub(crate) const TAGS: u32 = 8;
+    pub(crate) const VARS: u32 = 16;
 }
 
 /// Bits of a rule's flags.
@@ -130,14 +131,19 @@ impl<'t> PolicyRecord<'t> {
         self.0.flag(0, policy_flag::TAGS)?.then(|| self.0.texts(3)).transpose()
     }
 
+    /// The path of the outbound parameter that holds the customer's variables, where the policy declares them.
+    pub fn vars_path(&self) -> Result<Option<Texts<'t>>, Fault> {
+        self.0.flag(0, policy_flag::VARS)?.then(|| self.0.texts(5)).transpose()
+    }
+
     /// Whose requests are enforced although the policy is in report mode; alternatives.
     pub fn enforce_for(&self) -> Result<impl Iterator<Item = Result<EnforceFor<'t>, Fault>> + use<'t>, Fault> {
-        Ok(self.0.span(5)?.parts(ENFORCE_FOR_WORDS).map(|part| part.map(EnforceFor)))
+        Ok(self.0.span(7)?.parts(ENFORCE_FOR_WORDS).map(|part| part.map(EnforceFor)))
     }
 
     /// How many sets the host index tells apart.
     pub fn set_count(&self) -> Result<u32, Fault> {
-        self.0.word(7)
+        self.0.word(9)
     }
 }
 

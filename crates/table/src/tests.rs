@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::header::SectionKind;
 use crate::write::{
-    Algorithm, ConditionSpec, DimensionSpec, Effect, EnforceForSpec, JwtSpec, KeySpec, PartSpec, PolicySpec, RuleSpec,
-    seal, write,
+    Algorithm, ConditionSpec, DimensionSpec, Effect, EnforceForSpec, IdentitySpec, JwtSpec, KeySpec, PartSpec,
+    PolicySpec, RuleSpec, seal, write,
 };
 use crate::{Condition, FORMAT_VERSION, Fault, Reach, Rule, Table, TableError, TemplatePart};
 
@@ -71,7 +71,11 @@ fn specimen() -> PolicySpec {
     PolicySpec {
         default: Effect::Allow,
         report: true,
-        identity: Some((vec![text("who"), text("name")], Some(vec![text("tags")]))),
+        identity: Some(IdentitySpec {
+            customer: vec![text("who"), text("name")],
+            tags: Some(vec![text("tags")]),
+            vars: Some(vec![text("who"), text("vars")]),
+        }),
         enforce_for: vec![EnforceForSpec {
             customers: Some(dimension),
             tags: Some(vec![text("canary")]),
@@ -101,7 +105,7 @@ fn specimen() -> PolicySpec {
 fn read_all(table: &Table<'_>) -> Result<(), Fault> {
     let policy = table.policy()?;
     policy.default_effect()?;
-    for path in [policy.customer_path()?, policy.tags_path()?].into_iter().flatten() {
+    for path in [policy.customer_path()?, policy.tags_path()?, policy.vars_path()?].into_iter().flatten() {
         path.collect::<Result<Vec<_>, _>>()?;
     }
     for alternative in policy.enforce_for()? {

@@ -26,8 +26,8 @@ pub struct PolicySpec {
     pub default: Effect,
     /// Report mode.
     pub report: bool,
-    /// Paths of the customer's name and, where declared, tags.
-    pub identity: Option<(Vec<String>, Option<Vec<String>>)>,
+    /// Outbound parameters that name the tenant.
+    pub identity: Option<IdentitySpec>,
     /// The rollout's alternatives.
     pub enforce_for: Vec<EnforceForSpec>,
     /// Customers by name: tags (sorted) and variables.
@@ -40,6 +40,17 @@ pub struct PolicySpec {
     pub automata: Vec<Vec<u8>>,
     /// Rules in file order.
     pub rules: Vec<RuleSpec>,
+}
+
+/// Paths of outbound parameters.
+#[derive(Clone, Debug)]
+pub struct IdentitySpec {
+    /// To the customer's name.
+    pub customer: Vec<String>,
+    /// To the customer's tags, where the policy declares them.
+    pub tags: Option<Vec<String>>,
+    /// To the customer's variables, where the policy declares them.
+    pub vars: Option<Vec<String>>,
 }
 
 /// One alternative of a rollout.
@@ -299,13 +310,17 @@ impl Writer {
         if policy.report {
             flags |= policy_flag::REPORT;
         }
-        let (mut customer, mut tags) = ([0; 2], [0; 2]);
-        if let Some((customer_path, tags_path)) = &policy.identity {
+        let (mut customer, mut tags, mut vars) = ([0; 2], [0; 2], [0; 2]);
+        if let Some(identity) = &policy.identity {
             flags |= policy_flag::IDENTITY;
-            customer = self.texts(customer_path)?;
-            if let Some(path) = tags_path {
+            customer = self.texts(&identity.customer)?;
+            if let Some(path) = &identity.tags {
                 flags |= policy_flag::TAGS;
                 tags = self.texts(path)?;
+            }
+            if let Some(path) = &identity.vars {
+                flags |= policy_flag::VARS;
+                vars = self.texts(path)?;
             }
         }
         let mut enforce_for = Vec::new();
@@ -317,7 +332,7 @@ impl Writer {
         }
         let enforce_for = self.span(&enforce_for)?;
         let mut record = vec![flags];
-        record.extend([customer, tags, enforce_for].as_flattened());
+        record.extend([customer, tags, vars, enforce_for].as_flattened());
         record.push(word(policy.sets.len())?);
         Ok(record)
     }

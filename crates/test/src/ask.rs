@@ -4,8 +4,10 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::explanation::Explanation;
+use crate::file::{TestFile, parse_text};
 use crate::instant::{self, Seconds};
 use crate::library;
+use crate::render::plain_diagnostics;
 use crate::request::{Request, checked_header, join};
 
 /// Asks the policy in a file. A relative path begins where the `Cargo.toml` of the crate under test is.
@@ -42,7 +44,14 @@ pub fn policy(path: impl AsRef<Path>) -> PolicyUnderTest {
     let root = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
     // Tests run there; then paths are shown as they are written.
     let root = if env::current_dir().is_ok_and(|here| here == root) { PathBuf::new() } else { root };
-    let tenant = Request { method: String::new(), url: String::new(), customer: None, tags: None, headers: Vec::new() };
+    let tenant = Request {
+        method: String::new(),
+        url: String::new(),
+        customer: None,
+        tags: None,
+        vars: Some(Vec::new()),
+        headers: Vec::new(),
+    };
     PolicyUnderTest { path: root.join(path), tenant, now: None }
 }
 
@@ -72,6 +81,13 @@ impl PolicyUnderTest {
         asker
     }
 
+    /// One of the customer's variables, where the policy takes them from requests.
+    pub fn var(&self, name: &str, value: &str) -> Self {
+        let mut asker = self.clone();
+        asker.tenant.vars.get_or_insert_default().push((name.to_owned(), value.to_owned()));
+        asker
+    }
+
     /// When the question is asked, `YYYY-MM-DD` or `YYYY-MM-DDThh:mm:ssZ`; otherwise it is asked now.
     ///
     /// # Panics
@@ -81,6 +97,43 @@ impl PolicyUnderTest {
         match instant::parse(instant) {
             Ok(now) => Self { now: Some(now), ..self.clone() },
             Err(why) => panic!("{why}"),
+        }
+    }
+
+    /// Holds that no request of a condition is allowed, whoever asks: `hosts = ["admin.example"]`, with the keys of `[[never]]`.
+    ///
+    /// # Panics
+    /// If there is such a request; or if that cannot be told, or the condition cannot be read.
+    #[track_caller]
+    pub fn never(&self, condition: &str) {
+        self.claim("never", condition);
+    }
+
+    /// Holds that every request of a condition is allowed, whoever asks, with the keys of `[[always]]`.
+    ///
+    /// # Panics
+    /// If there is one that is not; or if that cannot be told, or the condition cannot be read.
+    #[track_caller]
+    pub fn always(&self, condition: &str) {
+        self.claim("always", condition);
+    }
+
+    #[track_caller]
+    fn claim(&self, kind: &str, condition: &str) {
+        let text = format!("[[{kind}]]\nname = \"{kind}\"\n{condition}\n");
+        let parsed = parse_text(Path::new(kind), text);
+        let proved = match parsed.file {
+            Some(TestFile { mut claims, .. }) if claims.len() == 1 => {
+                let mut claim = claims.remove(0);
+                claim.at = self.now.or(claim.at);
+                library::load(&self.path)
+                    .map_err(str::to_owned)
+                    .and_then(|policy| policy.prove(&claim, &parsed.sources))
+            }
+            _ => Err(plain_diagnostics(&parsed.sources, &parsed.diagnostics)),
+        };
+        if let Err(why) = proved {
+            panic!("{why}");
         }
     }
 

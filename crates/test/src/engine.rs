@@ -49,6 +49,7 @@ impl<'p> Engine<'p> {
                     headers: &request.headers,
                     customer: request.customer.as_deref(),
                     tags: request.tags.as_deref(),
+                    vars: request.vars.as_deref(),
                     now,
                 };
                 let answer = tidegate_reference::judge(policy, &view, &placeholder);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
+use tidegate_compiler::claim::{self, Kind};
 use tidegate_compiler::diagnostic::{Code, Diagnostic};
 use tidegate_compiler::load::read_text;
 use tidegate_compiler::source::{SourceMap, Span, Text};
@@ -12,6 +13,7 @@ use tidegate_engine::Reason;
 use toml::de::DeValue;
 
 use crate::SUFFIX;
+use crate::claims::ClaimCase;
 use crate::instant::{self, Seconds};
 use crate::keys::{CASE, EFFECTS, EXPECT, FILE, JWT, home_of};
 use crate::request::{Request, checked_header, join};
@@ -35,8 +37,10 @@ pub struct Parsed {
 pub struct TestFile {
     /// The policy that is asked.
     pub policy: PathBuf,
-    /// At least one.
+    /// Requests and what must become of them.
     pub cases: Vec<Case>,
+    /// Claims about all requests. There is a case or a claim.
+    pub claims: Vec<ClaimCase>,
 }
 
 /// A request and what must become of it.
@@ -77,19 +81,23 @@ const GRAMMAR: Grammar = Grammar { what: "a test file", keys: FILE, home_of };
 
 /// Reads a test file. Nothing of it is used if anything is wrong with it.
 pub fn parse(path: &Path) -> Parsed {
+    match read_text(path, LARGEST) {
+        Ok(text) => parse_text(path, text),
+        Err(fault) => {
+            let mut sources = SourceMap::default();
+            let file = sources.add(path, String::new());
+            Parsed { sources, diagnostics: vec![fault.at(Span { file, start: 0, end: 0 })], file: None }
+        }
+    }
+}
+
+/// Reads the text of a test file.
+pub(crate) fn parse_text(path: &Path, text: String) -> Parsed {
     let mut sources = SourceMap::default();
     let mut diagnostics = Vec::new();
-    let file = match read_text(path, LARGEST) {
-        Ok(text) => {
-            let file = sources.add(path, text.clone());
-            tree::read(file, &text, &GRAMMAR, &mut diagnostics, |reader, root| read(path, reader, root)).0
-        }
-        Err(fault) => {
-            let file = sources.add(path, String::new());
-            diagnostics.push(fault.at(Span { file, start: 0, end: 0 }));
-            None
-        }
-    };
+    let id = sources.add(path, text);
+    let text = &sources.file(id).text;
+    let file = tree::read(id, text, &GRAMMAR, &mut diagnostics, |reader, root| read(path, reader, root)).0;
     diagnostics.sort_by_key(|found| found.span);
     let file = file.filter(|_| diagnostics.is_empty());
     Parsed { sources, diagnostics, file }
@@ -100,10 +108,28 @@ fn read(path: &Path, reader: &mut Reader<'_>, root: &Table<'_>) -> Option<TestFi
         Some(pair) => reader.string(&pair)?.value.into(),
         None => default_policy(path),
     };
-    let cases = reader.required(root, "case", "add a `[[case]]`")?;
-    let cases = reader.items(&cases, "an array of tables, `[[case]]`")?;
+    let kinds = ["case", "never", "always"];
+    if kinds.iter().all(|key| root.pair(reader, key).is_none()) {
+        reader.required(root, "case", "add a `[[case]]`, a `[[never]]` or an `[[always]]`");
+    }
+    let mut items = |key: &str| {
+        let pair = root.pair(reader, key);
+        pair.and_then(|pair| reader.items(&pair, "an array of tables")).unwrap_or_default()
+    };
+    let [cases, never, always] = kinds.map(&mut items);
     let cases = cases.iter().filter_map(|pair| read_case(pair, reader)).collect();
-    Some(TestFile { policy: path.parent().unwrap_or(Path::new("")).join(policy), cases })
+    let mut claims: Vec<_> = never.iter().filter_map(|pair| read_claim(pair, Kind::Never, reader)).collect();
+    claims.extend(always.iter().filter_map(|pair| read_claim(pair, Kind::Always, reader)));
+    Some(TestFile { policy: path.parent().unwrap_or(Path::new("")).join(policy), cases, claims })
+}
+
+fn read_claim(pair: &Pair<'_>, kind: Kind, reader: &mut Reader<'_>) -> Option<ClaimCase> {
+    let table = reader.table(pair, "a claim", claim::KEYS)?;
+    let name =
+        reader.required(&table, "name", "say in a sentence what is claimed").and_then(|pair| reader.string(&pair));
+    let at = table.pair(reader, "at").and_then(|pair| read_instant(&pair, reader));
+    let entry = claim::read(reader, &table);
+    Some(ClaimCase { name: name?.value, kind, at, entry })
 }
 
 /// `acme.toml` for `acme.test.toml`.
@@ -121,6 +147,7 @@ fn read_case(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Case> {
     let url = reader.required(&case, "url", "say what is fetched").and_then(|pair| reader.string(&pair));
     let customer = case.pair(reader, "customer").and_then(|pair| string(&pair, reader));
     let tags = case.pair(reader, "tags").and_then(|pair| strings(&pair, reader));
+    let vars = case.pair(reader, "vars").map_or(Some(Vec::new()), |pair| read_vars(&pair, reader));
     let headers = case.pair(reader, "headers").map_or(Some(Vec::new()), |pair| read_headers(&pair, reader));
     let at = case.pair(reader, "at").and_then(|pair| read_instant(&pair, reader));
     let expect =
@@ -128,10 +155,14 @@ fn read_case(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Case> {
     let expect = expect.and_then(|pair| read_expectation(&pair, reader));
     Some(Case {
         name: name?.value,
-        request: Request { method: method?, url: url?.value, customer, tags, headers: headers? },
+        request: Request { method: method?, url: url?.value, customer, tags, vars: Some(vars?), headers: headers? },
         at,
         expect: expect?,
     })
+}
+
+fn read_vars(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Vec<(String, String)>> {
+    Some(string_table(pair, reader)?.collect())
 }
 
 fn read_headers(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Vec<(String, String)>> {

@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+use tidegate_compiler::source::SourceMap;
+
+use crate::claims::ClaimCase;
 use crate::file::{Case, parse};
 use crate::library;
 use crate::plain::plain;
@@ -105,7 +109,17 @@ fn of_file(root: &Path, path: &Path) -> Vec<Test> {
         let policy = file.policy.clone();
         Test::new(&format!("{name}::{}", case.name), move || run_case(&policy, &case))
     };
-    file.cases.into_iter().map(of_case).collect()
+    let sources = Arc::new(parsed.sources);
+    let of_claim = |claim: ClaimCase| {
+        let (policy, sources) = (file.policy.clone(), Arc::clone(&sources));
+        Test::new(&format!("{name}::{}", claim.name), move || run_claim(&policy, &claim, &sources))
+    };
+    file.cases.into_iter().map(of_case).chain(file.claims.into_iter().map(of_claim)).collect()
+}
+
+fn run_claim(policy: &Path, claim: &ClaimCase, sources: &SourceMap) -> Result<(), String> {
+    let policy = library::load(policy)?;
+    policy.prove(claim, sources)
 }
 
 fn run_case(policy: &Path, case: &Case) -> Result<(), String> {

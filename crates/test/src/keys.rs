@@ -1,6 +1,7 @@
 //! Every key that a test file, or a decision, may have, and what it means: the one list behind the reader, the schemas and the
 //! reference.
 
+use tidegate_compiler::claim;
 use tidegate_compiler::schema::Document;
 use tidegate_compiler::tree::keys::{Key, Takes, Words};
 use tidegate_engine::Reason;
@@ -39,7 +40,17 @@ impl Words for Reasons {
 pub(crate) const FILE: &[Key] = &[
     Key::optional("policy", Takes::Text, "the policy that is asked, relative to this file")
         .or("this file's name without `.test`"),
-    Key::required("case", Takes::Tables(CASE), "requests, each with what must become of it"),
+    Key::optional("case", Takes::Tables(CASE), "requests, each with what must become of it"),
+    Key::optional(
+        "never",
+        Takes::Tables(claim::KEYS),
+        "conditions under which no request is allowed, decided by proof",
+    ),
+    Key::optional(
+        "always",
+        Takes::Tables(claim::KEYS),
+        "conditions under which every request is allowed, decided by proof",
+    ),
 ];
 
 /// `[[case]]`.
@@ -50,6 +61,12 @@ pub(crate) const CASE: &[Key] = &[
     Key::optional("customer", Takes::Text, "who asks").or("nobody: `unknown-customer`, where the policy asks"),
     Key::optional("tags", Takes::TextsOrNone, "the customer's tags, where the policy declares them")
         .or("none are declared"),
+    Key::optional(
+        "vars",
+        Takes::TextTable { may_be_empty: true },
+        "the customer's variables, where the policy declares them",
+    )
+    .or("none"),
     Key::optional("headers", Takes::TextTable { may_be_empty: true }, "the request's headers").or("{}"),
     Key::optional("at", Takes::Instant, "when it is, in UTC").or("now"),
     Key::required(

@@ -4,7 +4,7 @@
 //! asked in its place.
 //!
 //! # Test files
-//! Files `policies/<name>.test.toml` hold requests and what must become of them.
+//! Files `policies/<name>.test.toml` hold requests and what must become of them, and claims about all requests.
 //!
 //! ```toml
 //! policy = "acme.toml"                  # default: this file's name without `.test`
@@ -15,6 +15,7 @@
 //! url      = "https://api.billing.example/v1/invoices"
 //! customer = "acme"                     # as in request lines: without it the request names nobody
 //! tags     = ["paid"]                   # likewise, where the policy declares tags
+//! vars     = { plan = "gold" }          # variables from the outbound parameters; without it there are none
 //! headers  = { x-debug = "1" }
 //! at       = 2026-11-22                 # default: now
 //! expect   = { effect = "allow", rule = "billing-api", set = { x-tenant = "acme" } }
@@ -44,6 +45,7 @@
 //! [`Coverage`] says which rules decided, which only matched, and which of their alternatives no request ever met.
 
 mod ask;
+mod claims;
 mod coverage;
 pub mod decision;
 pub mod engine;
@@ -62,6 +64,7 @@ mod spelling;
 use std::path::Path;
 
 pub use ask::{Answer, PolicyUnderTest, Question, policy};
+pub use claims::ClaimCase;
 pub use coverage::{AlternativeCoverage, Coverage, RuleCoverage};
 pub use file::{Case, Expectation, Parsed, TestFile, parse};
 pub use harness::run_harness;

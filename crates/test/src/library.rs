@@ -4,17 +4,38 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tidegate_compiler::Output;
+use tidegate_compiler::source::SourceMap;
+
+use crate::claims::ClaimCase;
 use crate::engine::Engine;
 use crate::explanation::Explainer;
+use crate::plain::plain;
 use crate::render::plain_diagnostics;
 
 /// A policy, ready to answer.
 pub(crate) struct Loaded {
     engine: Mutex<Engine<'static>>,
     explainer: Mutex<Explainer<'static>>,
+    output: &'static Output,
 }
 
 impl Loaded {
+    /// Decides on a claim, which is written in `sources`. What speaks against it is said in words for people.
+    pub(crate) fn prove(&self, claim: &ClaimCase, sources: &SourceMap) -> Result<(), String> {
+        let mut findings = Vec::new();
+        let Some(resolved) = claim.resolve(self.output, &mut findings) else {
+            return Err(plain_diagnostics(sources, &findings));
+        };
+        let report = resolved.prove(self.output, &mut self.explainer()).map_err(|error| error.to_string())?;
+        if report.passed() {
+            return Ok(());
+        }
+        let mut lines: Vec<_> = report.mismatches.iter().map(|mismatch| plain(&mismatch.to_string())).collect();
+        lines.extend(report.explanation.into_iter().flat_map(|explanation| [String::new(), explanation]));
+        Err(lines.join("\n"))
+    }
+
     pub(crate) fn engine(&self) -> MutexGuard<'_, Engine<'static>> {
         locked(&self.engine)
     }
@@ -50,5 +71,6 @@ fn compile(path: &Path) -> Outcome {
     Ok(Loaded {
         engine: Mutex::new(Engine::table(output).map_err(unloadable)?),
         explainer: Mutex::new(Explainer::new(output, &compilation.sources).map_err(unloadable)?),
+        output,
     })
 }

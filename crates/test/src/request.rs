@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
-use tidegate_engine::{Header, InvalidTarget, RequestView, Target, parse_tag_list};
+use tidegate_engine::{Header, InvalidTarget, RequestView, Target, Var, parse_tag_list};
 
 use crate::instant::Seconds;
 
@@ -20,6 +20,8 @@ pub struct Request {
     pub customer: Option<String>,
     /// The customer's tags; `None` where the parameters hold none or something else in their place.
     pub tags: Option<Vec<String>>,
+    /// The customer's variables; empty where the parameters hold none, `None` where they hold something else in their place.
+    pub vars: Option<Vec<Var>>,
     /// The headers as received, each name once (see [`join`]).
     pub headers: Vec<Header>,
 }
@@ -33,6 +35,7 @@ impl Request {
             headers: &self.headers,
             customer: self.customer.as_deref(),
             tags: self.tags.as_deref(),
+            vars: self.vars.as_deref(),
             now,
         }
     }
@@ -59,17 +62,16 @@ struct LineObject {
     customer: Value,
     #[serde(default)]
     tags: Value,
-    // Policies that take variables from the parameters cannot be written yet; as undeclared tags are, these are ignored.
-    #[serde(default, rename = "vars")]
-    _vars: Value,
+    #[serde(default)]
+    vars: Value,
     headers: Option<Headers>,
 }
 
 impl RequestLine {
     /// Reads one line.
     ///
-    /// `customer` and `tags` stand for outbound parameters, which can hold anything: what is no customer and no tags to
-    /// the Worker is none here, and the policy answers.
+    /// `customer`, `tags` and `vars` stand for outbound parameters, which can hold anything: what is no customer, no tags and no
+    /// variables to the Worker is none here, and the policy answers.
     pub fn parse(line: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(line).map_err(|error| format!("the line is not UTF-8: {error}"))?;
         if !text.trim_start().starts_with('{') {
@@ -87,6 +89,7 @@ impl RequestLine {
                 url: object.url,
                 customer,
                 tags: tags(&object.tags),
+                vars: vars(&object.vars),
                 headers: join(object.headers.unwrap_or_default().0),
             },
         })
@@ -98,6 +101,17 @@ fn tags(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::String(text) => Some(parse_tag_list(text)),
         Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    }
+}
+
+/// Variables as the outbound parameters may give them: an object of strings, or nothing.
+fn vars(value: &Value) -> Option<Vec<Var>> {
+    match value {
+        Value::Null => Some(Vec::new()),
+        Value::Object(vars) => {
+            vars.iter().map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+        }
         _ => None,
     }
 }
@@ -178,8 +192,7 @@ mod tests {
         assert_eq!(line.id, Value::Null);
         assert_eq!(line.request.method, "GET");
         assert_eq!((&line.request.customer, &line.request.tags), (&None, &None));
-        let nulls =
-            r#"{"id":null,"method":null,"url":"https://a.example/","customer":null,"tags":null,"headers":null}"#;
+        let nulls = r#"{"id":null,"method":null,"url":"https://a.example/","customer":null,"tags":null,"vars":null,"headers":null}"#;
         assert_eq!(parse(nulls).unwrap(), line, "null is nothing");
     }
 
@@ -198,6 +211,13 @@ mod tests {
     fn parameters_that_name_nobody_are_no_identity() {
         let line = parse(r#"{"url":"x","customer":7,"tags":["a",7],"vars":{"plan":"gold"}}"#).unwrap();
         assert_eq!((line.request.customer, line.request.tags), (None, None));
+        assert_eq!(line.request.vars, Some(vec![("plan".into(), "gold".into())]));
+        for malformed in
+            [r#"{"url":"x","vars":{"seats":12}}"#, r#"{"url":"x","vars":"gold"}"#, r#"{"url":"x","vars":[]}"#]
+        {
+            assert_eq!(parse(malformed).unwrap().request.vars, None, "{malformed}");
+        }
+        assert_eq!(parse(r#"{"url":"x"}"#).unwrap().request.vars, Some(vec![]), "nothing says none");
         assert_eq!(parse(r#"{"url":"x","tags":"a, b,"}"#).unwrap().request.tags, Some(vec!["a".into(), "b".into()]));
         assert_eq!(parse(r#"{"url":"x","tags":[]}"#).unwrap().request.tags, Some(vec![]));
     }

@@ -8,12 +8,14 @@ use serde_json::{Map, Value};
 use tidegate_compiler::Output;
 use tidegate_compiler::diagnostic::Diagnostic;
 use tidegate_compiler::source::SourceMap;
+use tidegate_engine::PolicyError;
 
+use crate::claims::Resolved;
 use crate::coverage::{Coverage, Recorder};
 use crate::decision::Decision;
 use crate::engine::Engine;
 use crate::explanation::Explainer;
-use crate::file::{Case, Expectation, TestFile, parse};
+use crate::file::{Case, Expectation, Parsed, TestFile, parse};
 use crate::instant;
 use crate::plain::plain;
 use crate::request::Request;
@@ -134,25 +136,38 @@ fn run_with<'e>(path: &Path, options: &Options<'_>, mut elsewhere: Option<&'e mu
         cases: Err("the file has errors".to_owned()),
         coverage: None,
     };
-    let Some(file) = parsed.file else {
-        return FileReport { findings: vec![(parsed.sources, parsed.diagnostics)], ..report };
+    let Parsed { sources: own_sources, mut diagnostics, file } = parsed;
+    let Some(file) = file else {
+        return FileReport { findings: vec![(own_sources, diagnostics)], ..report };
     };
     let compilation = tidegate_compiler::compile(&file.policy);
     let mut files = report.files;
     files.extend(compilation.sources.files().map(|file| file.path.clone()));
     files.extend(compilation.sources.unread().map(Path::to_owned));
+    let claims = compilation
+        .output
+        .iter()
+        .flat_map(|output| file.claims.iter().map(|claim| claim.resolve(output, &mut diagnostics)).collect::<Vec<_>>());
+    let claims: Option<Vec<Resolved<'_>>> = claims.collect();
+    let Some(claims) = claims else {
+        return FileReport { files, findings: vec![(own_sources, diagnostics)], ..report };
+    };
     let (cases, coverage) = match &compilation.output {
         None => (Err(format!("the policy `{}` has errors", file.policy.display())), None),
         Some(output) => match Runner::new(&file, output, &compilation.sources, options, elsewhere.take()) {
-            Ok(runner) => {
-                let (cases, coverage) = runner.run(&file, options.filter);
-                (Ok(cases), coverage)
-            }
+            Ok(runner) => match runner.run(&file, &claims, output, options.filter) {
+                Ok((cases, coverage)) => (Ok(cases), coverage),
+                Err(error) => (Err(unloadable(&file, &error)), None),
+            },
             Err(why) => (Err(why), None),
         },
     };
     let findings = vec![(compilation.sources, compilation.diagnostics)];
     FileReport { files, findings, cases, coverage, ..report }
+}
+
+fn unloadable(file: &TestFile, error: &PolicyError) -> String {
+    format!("the table of `{}` does not load: {error}", file.policy.display())
 }
 
 /// A policy, ready for the cases of a file.
@@ -172,7 +187,7 @@ impl<'p, 'e> Runner<'p, 'e> {
         options: &Options<'_>,
         mut elsewhere: Option<&'e mut (dyn Elsewhere + 'e)>,
     ) -> Result<Self, String> {
-        let unloadable = |error| format!("the table of `{}` does not load: {error}", file.policy.display());
+        let unloadable = |error| unloadable(file, &error);
         if let Some(elsewhere) = &mut elsewhere {
             elsewhere.prepare(output)?;
         }
@@ -188,10 +203,20 @@ impl<'p, 'e> Runner<'p, 'e> {
         })
     }
 
-    fn run(mut self, file: &TestFile, filter: Option<&str>) -> (Vec<CaseReport>, Option<Coverage>) {
-        let wanted = |case: &&Case| filter.is_none_or(|text| case.name.contains(text));
-        let cases = file.cases.iter().filter(wanted).map(|case| self.case(case)).collect();
-        (cases, self.recorder.map(Recorder::finish))
+    fn run(
+        mut self,
+        file: &TestFile,
+        claims: &[Resolved<'_>],
+        output: &Output,
+        filter: Option<&str>,
+    ) -> Result<(Vec<CaseReport>, Option<Coverage>), PolicyError> {
+        let wanted = |name: &str| filter.is_none_or(|text| name.contains(text));
+        let cases = file.cases.iter().filter(|case| wanted(&case.name));
+        let mut reports: Vec<_> = cases.map(|case| self.case(case)).collect();
+        for claim in claims.iter().filter(|claim| wanted(claim.name())) {
+            reports.push(claim.prove(output, &mut self.explainer)?);
+        }
+        Ok((reports, self.recorder.map(Recorder::finish)))
     }
 
     fn case(&mut self, case: &Case) -> CaseReport {

@@ -5,7 +5,7 @@
 //! an object inherits (`constructor`, `toString`) was written by nobody and names no customer. What is absent or of the
 //! wrong kind is no identity, and the engine refuses the request as `unknown-customer`.
 
-use tidegate_engine::{Identity, parse_tag_list};
+use tidegate_engine::{Identity, Var, parse_tag_list};
 use wasm_bindgen::{JsCast as _, JsValue};
 
 use crate::js;
@@ -17,6 +17,8 @@ pub(crate) struct Tenant {
     pub(crate) customer: Option<String>,
     /// The tags, if the parameter is there and a list of strings or one comma-separated string.
     pub(crate) tags: Option<Vec<String>>,
+    /// The variables: none if there is no such parameter, `None` if it is not an object of strings.
+    pub(crate) vars: Option<Vec<Var>>,
 }
 
 impl Tenant {
@@ -25,6 +27,10 @@ impl Tenant {
         Self {
             customer: follow(env, &identity.customer).and_then(|value| value.text()),
             tags: identity.tags.as_ref().and_then(|path| tags(&follow(env, path)?)),
+            vars: match identity.vars.as_ref().and_then(|path| follow(env, path)) {
+                Some(value) => vars(&value),
+                None => Some(Vec::new()),
+            },
         }
     }
 }
@@ -37,6 +43,8 @@ pub(crate) trait Parameter: Sized {
     fn text(&self) -> Option<String>;
     /// The items, if this is an array.
     fn items(&self) -> Option<Vec<Self>>;
+    /// Names and values of all own properties, if this is an object and no array.
+    fn properties(&self) -> Option<Vec<(Self, Self)>>;
 }
 
 impl Parameter for JsValue {
@@ -54,6 +62,10 @@ impl Parameter for JsValue {
     fn items(&self) -> Option<Vec<Self>> {
         js_sys::Array::is_array(self).then(|| js_sys::Array::from(self).to_vec())
     }
+
+    fn properties(&self) -> Option<Vec<(Self, Self)>> {
+        if js_sys::Array::is_array(self) { None } else { js::own_properties(self) }
+    }
 }
 
 fn follow<P: Parameter>(env: &P, path: &[String]) -> Option<P> {
@@ -70,6 +82,10 @@ fn tags(value: &impl Parameter) -> Option<Vec<String>> {
         Some(list) => Some(parse_tag_list(&list)),
         None => value.items()?.iter().map(Parameter::text).collect(),
     }
+}
+
+fn vars(value: &impl Parameter) -> Option<Vec<Var>> {
+    value.properties()?.iter().map(|(name, value)| name.text().zip(value.text())).collect()
 }
 
 #[cfg(test)]
@@ -90,11 +106,15 @@ mod tests {
         fn items(&self) -> Option<Vec<Self>> {
             self.as_array().cloned()
         }
+
+        fn properties(&self) -> Option<Vec<(Self, Self)>> {
+            Some(self.as_object()?.iter().map(|(name, value)| (json!(name), value.clone())).collect())
+        }
     }
 
     fn tenant(env: &Value, customer: &str, tags: Option<&str>) -> Tenant {
         let path = |dotted: &str| dotted.split('.').map(str::to_owned).collect();
-        Tenant::read(env, &Identity { customer: path(customer), tags: tags.map(path) })
+        Tenant::read(env, &Identity { customer: path(customer), tags: tags.map(path), vars: None })
     }
 
     fn customer(env: &Value, path: &str) -> Option<String> {
@@ -138,5 +158,28 @@ mod tests {
         }
         assert_eq!(tenant(&json!({}), "c", Some("t")).tags, None);
         assert_eq!(tenant(&json!({"t": ["paid"]}), "c", None).tags, None);
+    }
+
+    #[test]
+    fn variables_are_an_object_of_strings_and_may_be_left_out() {
+        let path = |dotted: &str| dotted.split('.').map(str::to_owned).collect();
+        let vars = |env: &Value| {
+            let identity = Identity { customer: path("c"), tags: None, vars: Some(path("params.vars")) };
+            Tenant::read(env, &identity).vars
+        };
+        let pairs = |pairs: &[(&str, &str)]| {
+            Some(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>())
+        };
+        let of = |value: Value| vars(&json!({"params": {"vars": value}}));
+        assert_eq!(of(json!({"plan": "gold", "seats": "12"})), pairs(&[("plan", "gold"), ("seats", "12")]));
+        assert_eq!(of(json!({})), pairs(&[]));
+        for absent in [json!({}), json!({"params": {}}), json!({"params": "text"}), json!({"vars": {"plan": "gold"}})] {
+            assert_eq!(vars(&absent), pairs(&[]), "{absent}");
+        }
+        for malformed in [json!(null), json!("gold"), json!(["gold"]), json!({"seats": 12}), json!({"plan": {}})] {
+            assert_eq!(of(malformed), None);
+        }
+        let undeclared = tenant(&json!({"vars": 7}), "c", None).vars;
+        assert_eq!(undeclared, pairs(&[]), "what the policy does not declare is not looked at");
     }
 }

@@ -38,6 +38,12 @@ pub(crate) fn own_property(object: &JsValue, name: &str) -> Option<JsValue> {
     Reflect::get(object, &JsValue::from_str(name)).ok()
 }
 
+/// Names and values of all own properties of an object; inherited ones are none.
+pub(crate) fn own_properties(object: &JsValue) -> Option<Vec<(JsValue, JsValue)>> {
+    let names = object.is_object().then(|| Reflect::own_keys(object))?.ok()?;
+    names.iter().map(|name| Reflect::get(object, &name).ok().map(|value| (name, value))).collect()
+}
+
 /// All headers, names in lower case, each `set-cookie` on its own, others joined.
 pub(crate) fn read_headers(headers: &Headers) -> Result<Vec<Header>, String> {
     let json = JSON::stringify(&Array::from(headers)).map_err(|error| failed("the headers cannot be read", &error))?;

@@ -40,6 +40,7 @@ impl Received {
             headers: &self.headers,
             customer: self.tenant.customer.as_deref(),
             tags: self.tenant.tags.as_deref(),
+            vars: self.tenant.vars.as_deref(),
             now: self.now,
         }
     }

@@ -151,7 +151,7 @@ mod tests {
             method: "GET".into(),
             target: Target::parse(url),
             headers: vec![("authorization".into(), "Bearer s3cret".into())],
-            tenant: Tenant { customer: Some(customer.into()), tags: Some(vec!["paid".into()]) },
+            tenant: Tenant { customer: Some(customer.into()), tags: Some(vec!["paid".into()]), vars: None },
             now: 1_795_308_940,
         }
     }

@@ -94,6 +94,10 @@ impl Lines {
         if let Some(tags) = &request.identity.tags {
             self.value("tags", &tags.clone().into());
         }
+        match &request.identity.vars {
+            Some(vars) => self.table("vars", vars.iter().cloned().collect()),
+            None => self.string("vars", "none that can be"),
+        }
         if request.now != NOW
             && let Ok(at) = Timestamp::from_second(request.now)
         {

@@ -28,7 +28,7 @@
 //! ```
 //!
 //! A request may say `method`, `headers`, `at` (an RFC 3339 instant; the Worker, whose clock is real, is not asked those), and
-//! as they stand in the outbound parameters, where anything can stand, `customer` and `tags`. What is expected: `effect`, `reason`
+//! as they stand in the outbound parameters, where anything can stand, `customer`, `tags` and `vars`. What is expected: `effect`, `reason`
 //! (`rule` where `rules` are given), `rules`, `detail` (what the refusal tells), `judged` (the URL), `enforced`, `would_deny`,
 //! `would_allow`; and of what goes out, `upstream` (headers that arrive with a value, or with `false` do not), `token` (claims),
 //! `token_in` (how it is carried: `"authorization: Bearer <token>"`), `no_store` and `hides_cookies`. What is not said is not
@@ -84,6 +84,8 @@ pub struct Question {
     pub customer: Option<Value>,
     /// What stands in the outbound parameters at the tags' place.
     pub tags: Option<Value>,
+    /// What stands in the outbound parameters at the variables' place.
+    pub vars: Option<Value>,
     at: Option<Timestamp>,
 
     effect: ExpectedEffect,
@@ -195,6 +197,7 @@ impl Question {
             identity: Identity {
                 customer: self.customer.as_ref().and_then(Value::as_str).map(str::to_owned),
                 tags: self.tags.as_ref().and_then(tags),
+                vars: self.vars.as_ref().map_or(Some(Vec::new()), vars),
             },
             now: self.at.map_or(NOW, Timestamp::as_second),
         }
@@ -279,6 +282,12 @@ fn tags(value: &Value) -> Option<Vec<String>> {
         Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
         _ => None,
     }
+}
+
+/// Variables as the outbound parameters may give them: an object of strings.
+fn vars(value: &Value) -> Option<Vec<(String, String)>> {
+    let vars = value.as_object()?;
+    vars.iter().map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 #[cfg(test)]

@@ -86,6 +86,7 @@ fn simpler(request: &Request) -> Vec<Request> {
         add(&|request| request.identity.tags.iter_mut().for_each(|tags| drop(tags.remove(index))));
     }
     add(&|request| request.identity.tags = None);
+    add(&|request| request.identity.vars = Some(Vec::new()));
     add(&|request| request.identity.customer = None);
     add(&|request| request.now = NOW);
     add(&|request| "GET".clone_into(&mut request.method));

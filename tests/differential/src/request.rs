@@ -15,13 +15,22 @@ pub struct Request {
     pub now: i64,
 }
 
-/// What is left of the outbound parameters when somebody has looked for a customer and tags in them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What is left of the outbound parameters when somebody has looked for a customer, tags and variables in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The customer; `None` where there is none or it is not a string.
     pub customer: Option<String>,
     /// The tags; `None` where they are absent or malformed.
     pub tags: Option<Vec<String>>,
+    /// The variables, by name; empty where they are absent, `None` where they are malformed.
+    pub vars: Option<Vec<(String, String)>>,
+}
+
+/// Nothing stands in the outbound parameters.
+impl Default for Identity {
+    fn default() -> Self {
+        Self { customer: None, tags: None, vars: Some(Vec::new()) }
+    }
 }
 
 impl Request {
@@ -32,6 +41,7 @@ impl Request {
             headers: &self.headers,
             customer: self.identity.customer.as_deref(),
             tags: self.identity.tags.as_deref(),
+            vars: self.identity.vars.as_deref(),
             now: self.now,
         }
     }

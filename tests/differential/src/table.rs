@@ -42,6 +42,7 @@ impl<'t> Table<'t> {
             headers: &request.headers,
             customer: request.identity.customer.as_deref(),
             tags: request.identity.tags.as_deref(),
+            vars: request.identity.vars.as_deref(),
             now: request.now,
         };
         let judgement = self.policy.judge(&view, &mut self.scratch, &SecretsOf(secret));

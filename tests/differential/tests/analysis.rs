@@ -119,7 +119,7 @@ fn request_of(witness: &Witness) -> Request {
         method: witness.method.clone(),
         url: witness.url.clone(),
         headers: witness.headers.clone(),
-        identity: Identity { customer: witness.customer.clone(), tags: witness.tags.clone() },
+        identity: Identity { customer: witness.customer.clone(), tags: witness.tags.clone(), vars: Some(Vec::new()) },
         now: NOW,
     }
 }

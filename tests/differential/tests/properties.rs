@@ -179,6 +179,7 @@ fn view<'r>(request: &'r Request, target: &'r Result<Target, InvalidTarget>) -> 
         headers: &request.headers,
         customer: request.identity.customer.as_deref(),
         tags: request.identity.tags.as_deref(),
+        vars: request.identity.vars.as_deref(),
         now: request.now,
     }
 }

@@ -193,6 +193,12 @@ impl Chain {
         self.platform.address()
     }
 
+    /// Puts another outbound Worker, without secrets, in the place of the first one, as an operator does who changes a policy.
+    pub async fn deploy_again(&self, worker: OutboundWorker) -> Result<()> {
+        let outbound = Outbound { name: OUTBOUND.to_owned(), worker, secrets: Vec::new() };
+        self.deploy_outbound(&outbound, &Compatibility::of_wrangler()?).await
+    }
+
     /// Lets a customer's Worker make one fetch.
     pub async fn fetch(&self, customer: &str, fetch: Fetch) -> Result<Outcome> {
         self.fetch_all(customer, &[fetch]).await?.pop().context("the customer's Worker answered nothing")

@@ -64,6 +64,10 @@ async fn every_request_leaves_one_record_and_no_secret() -> Result<()> {
         assert_eq!(record["rule"], "api");
         assert_eq!(record["policy"].as_str().context("no digest")?.len(), 64);
         assert_eq!(record["isolate"], records[0]["isolate"]);
+        // Enough for another policy to judge the request by.
+        assert_eq!(record["scheme"], "https");
+        assert_eq!(record["port"], 443);
+        assert!(record["at"].as_i64().is_some_and(|at| at > 1_700_000_000), "{record}");
     }
     assert_ne!(records[0]["decision"], records[1]["decision"]);
 

@@ -4,6 +4,7 @@
 //!   GET https://api.example.com/v1/x      method, a space, URL
 //!   acme                                  customer; `-` or nothing: none
 //!   paid,new                              tags; `-` or nothing: none
+//!   $plan=gold                            optional, any number: variables; `$` alone: what are none
 //!   @1795348800                           optional: now, in seconds
 //!   x-env:prod-1                          headers: everything after the first colon is the value
 //! ```
@@ -21,6 +22,17 @@ pub(crate) fn request(bytes: &[u8]) -> Request {
     let (method, url) = lines.next().and_then(|line| line.split_once(' ')).unwrap_or_default();
     let mut value = || lines.next().filter(|&line| line != "-");
     let (customer, tags) = (value(), value());
+    let mut vars = Some(Vec::new());
+    while let Some(line) = lines.next_if(|line| line.starts_with('$')) {
+        match line.trim_start_matches('$').split_once('=') {
+            // Properties of an object: each name comes once.
+            Some((name, value)) => vars.iter_mut().for_each(|vars: &mut Vec<(String, String)>| {
+                vars.retain(|(known, _)| known != name);
+                vars.push((name.to_owned(), value.to_owned()));
+            }),
+            None => vars = None,
+        }
+    }
     let now = lines.next_if(|line| line.starts_with('@')).and_then(|line| line.trim_start_matches('@').parse().ok());
     let mut headers: Vec<(String, String)> = Vec::new();
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
@@ -35,7 +47,7 @@ pub(crate) fn request(bytes: &[u8]) -> Request {
         method: method.to_owned(),
         url: url.to_owned(),
         headers,
-        identity: Identity { customer: customer.map(str::to_owned), tags: tags.map(parse_tag_list) },
+        identity: Identity { customer: customer.map(str::to_owned), tags: tags.map(parse_tag_list), vars },
         now: now.unwrap_or(NOW),
     }
 }
@@ -48,6 +60,7 @@ pub(crate) fn view<'r>(request: &'r Request, target: &'r Result<Target, InvalidT
         headers: &request.headers,
         customer: request.identity.customer.as_deref(),
         tags: request.identity.tags.as_deref(),
+        vars: request.identity.vars.as_deref(),
         now: request.now,
     }
 }

@@ -79,7 +79,11 @@ pub(crate) fn run(args: &Args, format: AnyFormat, terminal: &mut Terminal) -> Re
 
 fn tests(path: &Path) -> Checked {
     let parsed = tidegate_test::parse(path);
-    let contents = parsed.file.map(|file| render::counted(file.cases.len(), "case"));
+    let contents = parsed.file.map(|file| {
+        let claims = (!file.claims.is_empty()).then(|| render::counted(file.claims.len(), "claim"));
+        let cases = (!file.cases.is_empty()).then(|| render::counted(file.cases.len(), "case"));
+        cases.into_iter().chain(claims).collect::<Vec<_>>().join(", ")
+    });
     Checked { sources: parsed.sources, diagnostics: parsed.diagnostics, contents, lists: Vec::new() }
 }
 

@@ -1,5 +1,6 @@
 //! `tidegate decide`: what a policy says about requests.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -43,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
 
-    /// One of the customer's variables; ignored, as long as policies cannot declare any.
+    /// One of the customer's variables; may be repeated.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = parse_var)]
     vars: Vec<(String, String)>,
 
@@ -73,7 +74,7 @@ pub(crate) struct Args {
 }
 
 const REQUEST_LINES: &str = r#"Request lines:
-  {"id":"1","method":"GET","url":"https://api.example/","customer":"acme","tags":["paid"],"headers":{"k":"v"}}
+  {"id":"1","method":"GET","url":"https://api.example/","customer":"acme","tags":["paid"],"vars":{"plan":"gold"},"headers":{"k":"v"}}
 
   Only "url" is required. Without "customer", or without "tags" where the policy declares them, the request names nobody.
   A line that cannot be read is answered by {"id":null,"error":"…"}, and the command exits 3 at the end."#;
@@ -127,6 +128,8 @@ impl Args {
             customer: self.customer.clone(),
             // Who names a customer and no tag says that it has none.
             tags: (self.customer.is_some() || !self.tags.is_empty()).then(|| self.tags.clone()),
+            // As properties of an object: of one name the last counts.
+            vars: Some(self.vars.iter().cloned().collect::<BTreeMap<_, _>>().into_iter().collect()),
             headers: join(self.headers.clone()),
         }
     }

@@ -14,6 +14,7 @@ use crate::cli::Format;
 use crate::log::{Entry, Log, Place, Record};
 use crate::outcome::{Failure, Outcome};
 use crate::progress::{Of, Progress};
+use crate::render::counted;
 use crate::replay::report::SHOWN_UNREADABLE;
 use crate::replay::{Judge, Judged, Question, Tables, Verdict};
 use crate::suggest::{Asked, Evidence, LeftOut, Scope, Suggestion, suggestion};
@@ -100,7 +101,8 @@ pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Resul
     for (line, why) in unreadable {
         terminal.note(format!("{log}:{line}: {why}"));
     }
-    terminal.note(format!("{requests} requests, {denied} of them denied: {rules} rules proposed"));
+    let noun = if requests == 1 { "request" } else { "requests" };
+    terminal.note(format!("{requests} {noun}, {denied} of them denied: {} proposed", counted(rules, "rule")));
     if unreadable_count > 0 {
         let noun = if unreadable_count == 1 { "entry" } else { "entries" };
         return Err(Failure::new(
@@ -228,6 +230,7 @@ impl Run<'_> {
                 headers,
                 customer: None,
                 tags: None,
+                vars: None,
                 now: 0,
             }
             .is_upgrade(),

@@ -201,4 +201,67 @@ mod tests {
         let text = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n";
         assert!(parsed(parse_yaml, text).unwrap_err().message.contains("alias"));
     }
+
+    /// Pieces of which broken files are made.
+    const PIECES: [&str; 34] = [
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"",
+        "'",
+        "#",
+        "//",
+        "/*",
+        "*/",
+        "\n",
+        "\r\n",
+        "\t",
+        "  ",
+        "- ",
+        "? ",
+        "|",
+        ">",
+        "&a ",
+        "*a",
+        "!!str ",
+        "---\n",
+        "...\n",
+        "%YAML 1.2\n",
+        "=",
+        "[[a]]\n",
+        "a",
+        "ü\u{2028}",
+        "\u{0}",
+        "1e9",
+        "null",
+        "\u{feff}",
+    ];
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { cases: 2_000, failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn any_text_is_a_tree_or_a_place_in_it(
+            pieces in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..40)
+        ) {
+            let text = pieces.concat();
+            for parse in [parse_jsonc as Parse, parse_toml, parse_yaml] {
+                match parsed(parse, &text) {
+                    Ok(node) => assert_within(&node, &text),
+                    Err(fault) => assert!(fault.span.start <= fault.span.end, "{fault:?}"),
+                }
+            }
+        }
+    }
+
+    fn assert_within(node: &Node, text: &str) {
+        assert!(node.span.start <= node.span.end && node.span.end <= text.len(), "{node:?}");
+        node.items()
+            .iter()
+            .chain(node.members().iter().map(|member| &member.node))
+            .for_each(|node| assert_within(node, text));
+    }
 }

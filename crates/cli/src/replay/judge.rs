@@ -32,6 +32,8 @@ pub(crate) struct Question {
     unknown_customer: bool,
     /// A credential was not there that day; which ones were is not known.
     unknown_credentials: bool,
+    /// The customer's variables are not known.
+    unknown_vars: bool,
 }
 
 /// What a policy says of it.
@@ -67,6 +69,7 @@ impl Question {
             recorded_url: None,
             unknown_customer: false,
             unknown_credentials: false,
+            unknown_vars: false,
         }
     }
 
@@ -80,12 +83,14 @@ impl Question {
                 url: place.url(),
                 customer: record.customer.clone(),
                 tags: record.tags.clone(),
+                vars: Some(Vec::new()),
                 headers: if record.upgrade { upgrade() } else { Vec::new() },
             },
             unknown: Unknown { headers: true, tags: record.tags.is_none(), origin: place.origin.is_none() },
             recorded_url: Some(place.as_recorded()).filter(|_| place.reading == PathReading::Ambiguous),
             unknown_customer: record.customer.is_none() && record.reason != Reason::UnknownCustomer,
             unknown_credentials: record.reason == Reason::CredentialUnavailable,
+            unknown_vars: true,
         })
     }
 
@@ -185,6 +190,20 @@ impl<'t> Judge<'t> {
         Ok(self.credential(question, &laxest).map_or(Judged::Certain(verdict), Judged::Undecided))
     }
 
+    /// Where the policy takes variables from requests, which no record holds: which of the rules that decide asks for one.
+    fn variables(&self, question: &Question, decision: &Decision) -> Option<String> {
+        let from_requests = self.tables.policy().identity.as_ref().is_some_and(|identity| identity.vars.is_some());
+        if !question.unknown_vars || !from_requests {
+            return None;
+        }
+        let rule = decision.rules.iter().filter_map(|id| self.rules.get(id.as_str())).find(|rule| {
+            let claims = rule.obligations.jwt.iter().flat_map(|jwt| &jwt.claims);
+            let mut parts = rule.obligations.set.iter().chain(claims).flat_map(|(_, template)| &template.0);
+            parts.any(|part| matches!(part, TemplatePart::Var(_)))
+        })?;
+        Some(format!("variables are not recorded, and rule `{}` asks for one", rule.id))
+    }
+
     /// Where a credential was missing when the request was made: which of the rules that allow it ask for one, if any does.
     fn credential(&self, question: &Question, decision: &Decision) -> Option<String> {
         let fills_in = |part: &TemplatePart| !matches!(part, TemplatePart::Literal(_));
@@ -192,6 +211,9 @@ impl<'t> Judge<'t> {
             let obligations = &rule.obligations;
             obligations.jwt.is_some() || obligations.set.iter().any(|(_, template)| template.0.iter().any(fills_in))
         };
+        if let Some(why) = self.variables(question, decision) {
+            return Some(why);
+        }
         let mut allowing = decision.rules.iter().filter_map(|id| self.rules.get(id.as_str()));
         let rule = allowing.find(asks).filter(|_| question.unknown_credentials && decision.effect == "allow")?;
         Some(format!("a credential was missing, and rule `{}` asks for one", rule.id))
@@ -259,6 +281,7 @@ mod tests {
             headers: &request.headers,
             customer: None,
             tags: None,
+            vars: None,
             now: request.now,
         };
         let loggable = |name: &&String| name.len() <= 256 && !name.chars().any(char::is_control);
@@ -291,6 +314,7 @@ mod tests {
                     url: asked.url.clone(),
                     customer: asked.identity.customer.clone(),
                     tags: asked.identity.tags.clone(),
+                    vars: asked.identity.vars.clone(),
                     headers: asked.headers.clone(),
                 };
                 let decision = judge.exact.decide(&request, asked.now);
@@ -385,6 +409,15 @@ mod tests {
         let nobody = json!({"customer": null, "reason": "unknown-customer"});
         assert_eq!(judged(API, &nobody), "deny unknown-customer");
         assert_eq!(judged(&format!("identity = \"none\"\n{API}"), &nobody), "allow rule api");
+    }
+
+    #[test]
+    fn what_a_rule_makes_of_variables_that_no_record_holds_is_not_guessed() {
+        let own = "[identity]\ncustomer = \"customer_name\"\nvars = \"customer_vars\"\n";
+        let rule = format!("{API}set = {{ x-plan = \"{{vars.plan}}\" }}\n");
+        let asks = "variables are not recorded, and rule `api` asks for one";
+        assert_eq!(judged(&format!("{own}{rule}"), &json!({})), asks);
+        assert_eq!(judged(&format!("{own}{API}"), &json!({})), "allow rule api");
     }
 
     #[test]

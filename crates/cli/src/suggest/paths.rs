@@ -133,8 +133,8 @@ impl Node {
                 || (is_id(segment) && (self.any.is_some() || self.children.keys().any(|other| is_id(other))));
             if joins || self.children.len() >= MANY {
                 self.is_crowded |= self.children.len() >= MANY && !joins;
-                self.note_example(segment);
                 self.fold();
+                self.note_example(segment);
                 return self.any.get_or_insert_default();
             }
         }
@@ -281,7 +281,7 @@ mod tests {
     fn ids_become_one_star_and_names_stay() {
         let tree = tree(["/users/17", "/users/me", "/users/42/posts", "/users/17/posts", "/users/9"]);
         assert_eq!(texts(&tree), ["/users/me", "/users/*", "/users/*/posts"]);
-        assert_eq!(tree.patterns().1, ["`/users/*`: for `42`, `17`, `9`"]);
+        assert_eq!(tree.patterns().1, ["`/users/*`: for `17`, `42`, `9`"]);
         assert_eq!(texts(&self::tree(["/users/17"])), ["/users/17"], "one is no pattern");
     }
 

@@ -151,6 +151,7 @@ fn request(record: &Record) -> Request {
         url: record.place.as_ref().unwrap().url(),
         customer: record.customer.clone(),
         tags: record.tags.clone(),
+        vars: Some(Vec::new()),
         headers: if record.upgrade { upgrade() } else { Vec::new() },
     }
 }

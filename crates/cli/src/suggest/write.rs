@@ -120,7 +120,7 @@ impl Page {
 
     /// Whose requests are: what these rules need, and a policy that extends this file says itself.
     fn identity(&mut self, evidence: &Evidence, current: Option<&CheckedPolicy>) {
-        let default = Identity { customer: vec!["customer_name".to_owned()], tags: None };
+        let default = Identity { customer: vec!["customer_name".to_owned()], tags: None, vars: None };
         let identity = match current {
             Some(policy) => policy.identity.as_ref(),
             None if evidence.of_nobody > 0 => None,
@@ -128,6 +128,7 @@ impl Page {
         };
         let needed = identity.map(|identity| Identity {
             tags: identity.tags.clone().filter(|_| evidence.scope == Scope::Tags),
+            vars: None,
             ..identity.clone()
         });
         if needed.as_ref() == Some(&default) {
@@ -137,7 +138,7 @@ impl Page {
         self.comment("Not in a file that another extends: take this away there.");
         match needed {
             None => self.text.push_str("identity = \"none\"\n"),
-            Some(Identity { customer, tags }) => {
+            Some(Identity { customer, tags, vars: _ }) => {
                 self.text.push_str("[identity]\n");
                 self.entry("customer", &quoted(&customer.join(".")), Comment::No);
                 if let Some(tags) = tags {

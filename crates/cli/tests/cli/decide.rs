@@ -227,3 +227,31 @@ fn people_read_what_happens_and_why() {
     let digest = ask(&folder, &["GET", "https://b.example/", "--format", "json"]).json()[0]["policy"].clone();
     insta::assert_snapshot!("decisions", answers.join("\n").replace(digest.as_str().unwrap(), "<digest>"));
 }
+
+#[test]
+fn variables_of_the_request_go_before_those_of_the_policy() {
+    let folder = Folder::new();
+    let policy = "policy = 1\n[identity]\nvars = \"customer_vars\"\n[customers.acme]\nvars = { plan = \"gold\", seats = \"12\" }\n\
+                  [[rule]]\nid = \"api\"\neffect = \"allow\"\nhosts = [\"api.example.com\"]\n\
+                  set = { x-plan = \"{vars.plan}\", x-seats = \"{vars.seats}\" }\n";
+    folder.write("policy.toml", policy);
+    let url = "https://api.example.com/";
+    let set = |args: &[&str]| {
+        let args = [&["--customer", "acme"], args, &["GET", url, "--format", "json"]].concat();
+        let table = ask(&folder, &args).ends(0).stdout;
+        assert_eq!(ask(&folder, &[&args[..], &["--engine", "reference"]].concat()).ends(0).stdout, table);
+        serde_json::from_str::<Value>(&table).unwrap()["set"].clone()
+    };
+    assert_eq!(set(&[]), json!({ "x-plan": "gold", "x-seats": "12" }));
+    assert_eq!(set(&["--var", "plan=a=b", "--var", "other="]), json!({ "x-plan": "a=b", "x-seats": "12" }));
+
+    let line = |vars: &str| format!(r#"{{"url":"{url}","customer":"acme","vars":{vars}}}"#);
+    folder.write("r.jsonl", [line(r#"{"plan":"free"}"#), line("{}"), line(r#"{"seats":12}"#)].join("\n"));
+    let answers = ask(&folder, &["--requests", "r.jsonl"]).ends(0).json();
+    let said: Vec<_> = answers.iter().map(|answer| (&answer["reason"], &answer["set"]["x-plan"])).collect();
+    assert_eq!(
+        json!(said),
+        json!([["rule", "free"], ["rule", "gold"], ["unknown-customer", null]]),
+        "what is no object of strings is no identity"
+    );
+}

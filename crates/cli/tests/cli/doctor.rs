@@ -175,3 +175,63 @@ fn what_a_configuration_holds_cannot_steer_a_terminal() {
     let run = folder.run(&["doctor"]).ends(1);
     assert!(!run.stderr.contains(['\u{1b}', '\u{7}']), "{:?}", run.stderr);
 }
+
+#[test]
+fn values_of_any_form_are_findings_and_never_a_panic() {
+    const KEYS: [&str; 26] = [
+        "name",
+        "main",
+        "compatibility_date",
+        "compatibility_flags",
+        "workers_dev",
+        "preview_urls",
+        "route",
+        "routes",
+        "build",
+        "vars",
+        "secrets",
+        "durable_objects",
+        "migrations",
+        "mtls_certificates",
+        "services",
+        "queues",
+        "ai",
+        "unsafe",
+        "dispatch_namespaces",
+        "env",
+        "previews",
+        "containers",
+        "assets",
+        "site",
+        "send_email",
+        "workflows",
+    ];
+    let values = [
+        "null",
+        "true",
+        "1",
+        "\"x\"",
+        "[]",
+        "{}",
+        "[[]]",
+        "[{}]",
+        "{\"bindings\": 1}",
+        "[{\"outbound\": 1}]",
+        "[{\"outbound\": {\"service\": [], \"parameters\": {}}}]",
+        "{\"x\": {\"env\": {\"y\": 1}}}",
+        "[{\"binding\": {}, \"name\": 1}]",
+    ];
+    for value in values {
+        let folder = Folder::new();
+        let members: Vec<String> = KEYS.iter().map(|key| format!("\"{key}\": {value}")).collect();
+        folder.write("wrangler.json", format!("{{ {} }}", members.join(", ")));
+        folder.write(
+            "upload.json",
+            format!("{{ \"main_module\": {value}, \"bindings\": {value}, \"migrations\": {value} }}"),
+        );
+        folder.write("namespace.json", format!("{{ \"result\": {value}, \"trusted_workers\": {value} }}"));
+        let run = folder.run(&["doctor", "wrangler.json", "upload.json", "namespace.json", "--format", "json"]);
+        assert!([1, 3].contains(&run.code), "{value}: {}", run.stderr);
+        assert!(!run.json().is_empty(), "{value}");
+    }
+}

@@ -2,17 +2,22 @@
 
 mod build;
 mod check;
+mod claims;
 mod compile;
+mod completions;
 mod decide;
 mod dev;
 mod diagnostics;
+mod diff;
 mod doctor;
 mod explain;
+mod fmt;
 mod formats;
 mod import;
 mod init;
 mod keys;
 mod replay;
+mod rollout;
 mod schema;
 mod suggest;
 mod support;

@@ -338,7 +338,7 @@ impl Differ<'_> {
             for (index, rule) in new.rules.iter().enumerate() {
                 for asked in variables(rule) {
                     let [before, after] = [var(OLD, asked), var(NEW, asked)];
-                    if before != after && self.partners[NEW][index].is_some() {
+                    if before != after {
                         let shown =
                             |value: Option<&String>| value.map_or("none".to_owned(), |value| format!("`{value}`"));
                         let detail = format!("`{{vars.{asked}}}` of `{name}`: {} → {}", shown(before), shown(after));
@@ -590,8 +590,11 @@ fn settings(old: &CheckedPolicy, new: &CheckedPolicy) -> Vec<Setting> {
     let identity = |policy: &CheckedPolicy| match &policy.identity {
         None => "none".to_owned(),
         Some(identity) => {
-            let tags = identity.tags.as_ref().map(|tags| format!(", tags = {}", tags.join("."))).unwrap_or_default();
-            format!("customer = {}{tags}", identity.customer.join("."))
+            let path = |key: &str, steps: &Option<Vec<String>>| {
+                steps.as_ref().map(|steps| format!(", {key} = {}", steps.join("."))).unwrap_or_default()
+            };
+            let (tags, vars) = (path("tags", &identity.tags), path("vars", &identity.vars));
+            format!("customer = {}{tags}{vars}", identity.customer.join("."))
         }
     };
     let mode = |policy: &CheckedPolicy| match policy.mode {

@@ -176,7 +176,7 @@ pub(crate) fn matches<'p>(space: &mut Space<'p>, rule: &'p Rule, facts: Facts<'p
 }
 
 /// Requests that ask for a WebSocket.
-fn upgrade(space: &mut Space<'_>) -> Formula {
+pub(crate) fn upgrade(space: &mut Space<'_>) -> Formula {
     let name = space.headers.add("upgrade".to_owned());
     let set = space.values.add(ValueSet::WebSocket);
     Formula::is(Predicate::Header(name, set))

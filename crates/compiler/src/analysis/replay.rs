@@ -48,6 +48,7 @@ impl<'p> Replay<'p> {
             headers: &witness.headers,
             customer: witness.customer.as_deref(),
             tags: witness.tags.as_deref(),
+            vars: Some(&[]),
             now: self.now,
         };
         let decision = self.policy.decide(&view, &mut self.scratch);

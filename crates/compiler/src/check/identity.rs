@@ -15,13 +15,17 @@ const MAX_CUSTOMER: usize = 256;
 
 /// How requests name their tenant; `None` for `identity = "none"`.
 pub(super) fn identity(entry: Option<&IdentityEntry>, findings: &mut Vec<Diagnostic>) -> Option<Identity> {
-    let (customer, tags) = match entry {
+    let (customer, tags, vars) = match entry {
         Some(IdentityEntry::None) => return None,
-        Some(IdentityEntry::Parameters { customer, tags }) => (customer.as_ref(), tags.as_ref()),
-        None => (None, None),
+        Some(IdentityEntry::Parameters { customer, tags, vars }) => (customer.as_ref(), tags.as_ref(), vars.as_ref()),
+        None => (None, None, None),
     };
     let customer = customer.map_or_else(|| vec!["customer_name".to_owned()], |path| property_path(path, findings));
-    Some(Identity { customer, tags: tags.map(|path| property_path(path, findings)) })
+    Some(Identity {
+        customer,
+        tags: tags.map(|path| property_path(path, findings)),
+        vars: vars.map(|path| property_path(path, findings)),
+    })
 }
 
 /// `[customers]` of one file, added to those of the others.

@@ -23,7 +23,8 @@ use regex::bytes::RegexBuilder;
 
 use crate::analysis::model::Facts;
 use crate::automaton::MAX_NFA;
-use crate::checked::{CheckedPolicy, Effect, Mode, Pattern};
+use crate::checked::{CheckedPolicy, Condition, Effect, Mode, Pattern};
+use crate::claim::ClaimEntry;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::load::Loaded;
 use crate::pattern::parse_regex;
@@ -125,6 +126,20 @@ pub(crate) fn check(loaded: &Loaded, sources: &mut SourceMap, findings: &mut Vec
         rules: rules.into_iter().map(|at| at.rule).collect(),
         lints: root.lints.clone(),
     })
+}
+
+/// Checks the condition of a claim about a policy, and its exceptions.
+pub(crate) fn claim(
+    entry: &ClaimEntry,
+    policy: &CheckedPolicy,
+    findings: &mut Vec<Diagnostic>,
+) -> (Condition, Vec<Condition>) {
+    let lists = policy.lists.iter().enumerate().map(|(index, list)| (list.id.as_str(), (index, list.span)));
+    let lists = Declared { names: lists.collect(), is_complete: true };
+    let names = Names { lists, has_identity: policy.identity.is_some(), ..Names::default() };
+    let condition = rules::condition(&entry.condition, &names, findings);
+    let except = entry.except.iter().map(|except| rules::condition(except, &names, findings)).collect();
+    (condition, except)
 }
 
 impl<'f> Declared<'f> {

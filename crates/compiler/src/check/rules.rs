@@ -54,6 +54,11 @@ pub(super) fn rule<'f>(entry: &'f RuleEntry, names: &Names<'f>, findings: &mut V
     RuleAt { rule, entry, sound: entry.sound && findings.len() == before }
 }
 
+/// Checks a condition that belongs to no rule.
+pub(super) fn condition(entry: &ConditionEntry, names: &Names<'_>, findings: &mut Vec<Diagnostic>) -> Condition {
+    Scope { names, findings }.condition(entry, false)
+}
+
 impl Scope<'_, '_> {
     /// A template whose values the request and the Worker can give.
     pub(super) fn template(&mut self, text: &Text) -> Option<Template> {

@@ -181,6 +181,19 @@ pub(crate) const CONDITION: &[Key] = &[
 /// `[[rule]]`.
 pub(crate) const RULE: &[Key] = &join::<{ OWN.len() + CONDITION.len() }>(OWN, CONDITION);
 
+const CLAIM_OWN: &[Key] = &[
+    Key::required("name", Takes::Text, "what is claimed, in a sentence"),
+    Key::optional("at", Takes::Instant, "when it is, in UTC").or("now"),
+    Key::optional(
+        "except",
+        Takes::TableOrTables(CONDITION),
+        "what the claim does not mean; each table is a condition of its own",
+    ),
+];
+
+/// A claim about a policy, in a test file.
+pub(crate) const CLAIM: &[Key] = &join::<{ CLAIM_OWN.len() + CONDITION.len() }>(CLAIM_OWN, CONDITION);
+
 /// A rule's `jwt`.
 pub(crate) const JWT: &[Key] = &[
     Key::required("key", Takes::Text, "one of the policy's `[keys]`"),

@@ -11,11 +11,12 @@ pub(crate) mod keys;
 mod policy;
 mod rule;
 
+pub(crate) use self::keys::CLAIM;
 use crate::checked::{Algorithm, Effect, Mode, Scheme};
 use crate::diagnostic::Diagnostic;
 use crate::levels::Levels;
 use crate::source::{FileId, Span, Spanned, Text};
-use crate::tree::{self, Entry, Texts};
+use crate::tree::{self, Entry, Reader, Table, Texts};
 
 /// Whether a file is the policy itself or one that it extends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub(crate) enum IdentityEntry {
     /// `identity = "none"`.
     None,
     /// The table.
-    Parameters { customer: Option<Text>, tags: Option<Text> },
+    Parameters { customer: Option<Text>, tags: Option<Text>, vars: Option<Text> },
 }
 
 /// An element of `enforce-for`.
@@ -156,4 +157,9 @@ pub(crate) fn parse(file: FileId, text: &str, role: Role, findings: &mut Vec<Dia
         tree::read(file, text, &policy::GRAMMAR, findings, |reader, root| policy::read(reader, root, role));
     policy.is_toml = is_toml;
     policy
+}
+
+/// Reads the condition of a claim, and its exceptions.
+pub(crate) fn claim(reader: &mut Reader<'_>, table: &Table<'_>) -> (ConditionEntry, Vec<ConditionEntry>) {
+    rule::claim(reader, table)
 }

@@ -75,14 +75,10 @@ fn identity(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<IdentityEntry> {
         return None;
     }
     let table = reader.table(pair, "`identity`", IDENTITY)?;
-    if let Some(vars) = table.pair(reader, "vars") {
-        reader.string(&vars);
-        let finding = Diagnostic::error(Code::NotYet, vars.key.span, "`identity.vars` is not there yet");
-        reader.report(finding.help("variables can be given in the policy: `[customers.NAME]` with `vars = { … }`"));
-    }
     let customer = table.pair(reader, "customer").and_then(|pair| reader.string(&pair));
     let tags = table.pair(reader, "tags").and_then(|pair| reader.string(&pair));
-    Some(IdentityEntry::Parameters { customer, tags })
+    let vars = table.pair(reader, "vars").and_then(|pair| reader.string(&pair));
+    Some(IdentityEntry::Parameters { customer, tags, vars })
 }
 
 fn enforce_for(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<Entry<Vec<EnforceForEntry>>> {

@@ -61,6 +61,12 @@ pub(super) fn read(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<RuleEntry
     })
 }
 
+/// Reads the condition of a claim, and its exceptions.
+pub(super) fn claim(reader: &mut Reader<'_>, table: &Table<'_>) -> (ConditionEntry, Vec<ConditionEntry>) {
+    let except = table.pair(reader, "except").map(|pair| excepts(reader, &pair)).unwrap_or_default();
+    (condition(reader, table), except)
+}
+
 fn condition(reader: &mut Reader<'_>, table: &Table<'_>) -> ConditionEntry {
     let mut strings = |key| table.pair(reader, key).and_then(|pair| reader.strings(&pair));
     ConditionEntry {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::support::{get, said, table};
 use tidegate_engine::{Policy, PolicyError};
-use tidegate_table::write::{Effect, PolicySpec, seal, write};
+use tidegate_table::write::{Effect, IdentitySpec, PolicySpec, seal, write};
 
 const POLICY: &str = r#"
     [identity]
@@ -64,7 +64,7 @@ fn a_parameter_path_cannot_be_larger_than_its_table() {
     let bytes = write(&PolicySpec {
         default: Effect::Deny,
         report: false,
-        identity: Some((vec!["x".repeat(32 << 10); 1_000], None)),
+        identity: Some(IdentitySpec { customer: vec!["x".repeat(32 << 10); 1_000], tags: None, vars: None }),
         enforce_for: Vec::new(),
         customers: BTreeMap::default(),
         keys: Vec::new(),

@@ -36,11 +36,20 @@ pub(crate) struct Request<'a> {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) customer: Option<&'a str>,
     pub(crate) tags: Option<Vec<String>>,
+    pub(crate) vars: Option<Vec<(String, String)>>,
     pub(crate) now: i64,
 }
 
 pub(crate) fn get(url: &str) -> Request<'_> {
-    Request { method: "GET", url, headers: Vec::new(), customer: Some("acme"), tags: Some(Vec::new()), now: NOW }
+    Request {
+        method: "GET",
+        url,
+        headers: Vec::new(),
+        customer: Some("acme"),
+        tags: Some(Vec::new()),
+        vars: Some(Vec::new()),
+        now: NOW,
+    }
 }
 
 impl Request<'_> {
@@ -69,6 +78,7 @@ impl Request<'_> {
             headers: &self.headers,
             customer: self.customer,
             tags: self.tags.as_deref(),
+            vars: self.vars.as_deref(),
             now: self.now,
         }
     }

@@ -137,6 +137,7 @@ mod tests {
             "identity = \"none\"",
             "customer = \"params.customer\"",
             "tags = \"params.tags\"",
+            "vars = \"params.vars\"",
             "enforce-for = ",
             "percent = 12.34",
             "[customers.acme]",

@@ -147,6 +147,9 @@ fn identity(root: &mut Table, has_identity: bool, brings_tags: bool, choices: &m
     if brings_tags {
         identity.insert("tags".into(), "params.tags".into());
     }
+    if choices.percent(40) {
+        identity.insert("vars".into(), "params.vars".into());
+    }
     if !identity.is_empty() {
         root.insert("identity".into(), Value::Table(identity));
     }

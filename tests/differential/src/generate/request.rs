@@ -1,11 +1,13 @@
 //! Requests: aimed at one rule of a policy, and then twisted so that they nearly hit, or nearly miss.
 
+use std::collections::BTreeMap;
+
 use tidegate_compiler::checked::Scheme;
 
 use super::choices::Choices;
 use super::hints::{Aim, Hints};
 use super::twist;
-use super::words::{CUSTOMERS, ODD_CUSTOMERS, TAGS, TENANT_HEADERS, VALUE_GLOBS};
+use super::words::{CUSTOMERS, ODD_CUSTOMERS, TAGS, TENANT_HEADERS, VALUE_GLOBS, VARS};
 use crate::corpus::NOW;
 use crate::request::{Identity, Request};
 
@@ -34,6 +36,7 @@ pub(super) struct Draft<'h> {
     pub(super) headers: Vec<(String, String)>,
     pub(super) customer: Option<String>,
     pub(super) tags: Option<Vec<String>>,
+    pub(super) vars: Option<Vec<(String, String)>>,
     pub(super) now: i64,
 }
 
@@ -79,6 +82,7 @@ impl<'h> Draft<'h> {
             Some(day) if choices.percent(60) => i64::from(day) * DAY + [-1, 0, DAY][choices.below(3)],
             _ => NOW,
         };
+        let vars = if choices.percent(30) { some_vars(choices) } else { Vec::new() };
         let mut headers = Vec::new();
         for (name, values) in &aim.headers {
             headers.push((name.clone(), known(values, &[], choices, "")));
@@ -98,6 +102,7 @@ impl<'h> Draft<'h> {
             headers,
             customer,
             tags: Some(tags),
+            vars: Some(vars),
             now,
         }
     }
@@ -137,7 +142,7 @@ impl<'h> Draft<'h> {
                 headers.push((name, value));
             }
         }
-        let identity = Identity { customer: self.customer, tags: self.tags };
+        let identity = Identity { customer: self.customer, tags: self.tags, vars: self.vars };
         Request { method: self.method, url, headers, identity, now: self.now }
     }
 
@@ -160,6 +165,15 @@ impl<'h> Draft<'h> {
             3 => Some(vec!["PAID".to_owned(), "pai".to_owned(), String::new()]),
             4 | 5 => Some(self.hints.tags.clone()),
             _ => Some(choices.some(TAGS, 3).into_iter().map(str::to_owned).collect()),
+        };
+    }
+
+    /// Other variables, none, or what are none.
+    pub(super) fn twist_vars(&mut self, choices: &mut Choices<'_>) {
+        self.vars = match choices.below(4) {
+            0 => None,
+            1 => Some(Vec::new()),
+            _ => Some(some_vars(choices)),
         };
     }
 
@@ -210,4 +224,10 @@ fn odd_value(value: &str, choices: &mut Choices<'_>) -> String {
         2 => format!("x{value}"),
         _ => value.chars().skip(1).collect(),
     }
+}
+
+/// Variables, each name once.
+fn some_vars(choices: &mut Choices<'_>) -> Vec<(String, String)> {
+    let vars = choices.some(VARS, 2).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    vars.collect::<BTreeMap<_, _>>().into_iter().collect()
 }

@@ -13,7 +13,8 @@ pub(super) fn twist(draft: &mut Draft<'_>, choices: &mut Choices<'_>) {
         68..76 => draft.method = method(&draft.method, choices),
         76..86 => draft.twist_headers(choices),
         86..91 => draft.twist_customer(choices),
-        91..95 => draft.twist_tags(choices),
+        91..94 => draft.twist_tags(choices),
+        94 => draft.twist_vars(choices),
         95..97 => draft.twist_time(choices),
         // What costs more than it shows, seldom.
         97 if choices.percent(5) => draft.overload(choices),

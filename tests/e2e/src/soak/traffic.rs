@@ -220,6 +220,7 @@ fn errand_of(tenant: &'static Tenant, number: u64, kind: Kind, random: &mut Rng)
         identity: Identity {
             customer: tenant.customer.map(str::to_owned),
             tags: tenant.tags.map(|tags| tags.iter().map(|tag| (*tag).to_owned()).collect()),
+            vars: Some(Vec::new()),
         },
         now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed()),
     };

@@ -266,14 +266,16 @@ impl Prepared {
         Ok(expected)
     }
 
-    /// The outbound parameters of a question: its customer and tags, where the policy looks for them, and what is too
+    /// The outbound parameters of a question: its customer, tags and variables, where the policy looks for them, and what is too
     /// large for a secret. In the Worker's `env` it makes no difference.
     fn parameters_of(&self, question: &Question) -> Result<Value> {
         let large = self.case.secrets.iter().filter(|(_, value)| value.len() > LARGEST_SECRET);
         let mut parameters: Map<_, _> = large.map(|(name, value)| (name.clone(), json!(value))).collect();
         if let Some(identity) = &self.compiled.policy.identity {
             let tags = identity.tags.as_ref().zip(question.tags.as_ref());
-            for (path, value) in question.customer.iter().map(|value| (&identity.customer, value)).chain(tags) {
+            let vars = identity.vars.as_ref().zip(question.vars.as_ref());
+            let customer = question.customer.iter().map(|value| (&identity.customer, value));
+            for (path, value) in customer.chain(tags).chain(vars) {
                 place(&mut parameters, path, value).with_context(|| self.place.clone())?;
             }
         }

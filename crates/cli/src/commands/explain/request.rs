@@ -1,5 +1,7 @@
 //! How a policy decides a request, and why.
 
+use std::collections::BTreeMap;
+
 use tidegate_test::explanation::Explainer;
 use tidegate_test::instant;
 use tidegate_test::request::{Request, join};
@@ -18,6 +20,7 @@ pub(super) fn run(question: &Question<'_>, format: Format, terminal: &mut Termin
         customer: args.customer.clone(),
         // Who names a customer and no tag says that it has none.
         tags: (args.customer.is_some() || !args.tags.is_empty()).then(|| args.tags.clone()),
+        vars: Some(args.vars.iter().cloned().collect::<BTreeMap<_, _>>().into_iter().collect()),
         headers: join(args.headers.clone()),
     };
     let (sources, output) = load::compile_with_sources(policy, terminal)?;

@@ -389,6 +389,7 @@ mod tests {
                         url: format!("https://{host}/"),
                         customer: Some(service.to_owned()),
                         tags: Some(Vec::new()),
+                        vars: Some(Vec::new()),
                         headers: Vec::new(),
                     };
                     let decision = engine.decide(&request, 0);

@@ -1,0 +1,163 @@
+//! `tidegate diff` and `tidegate reach`.
+
+use serde_json::Value;
+
+use crate::support::Folder;
+
+const NEW: &str = r#"
+policy = 1
+
+[identity]
+customer = "customer_name"
+tags     = "customer_tags"
+
+[customers.acme]
+vars = { plan = "silver" }
+
+[keys.platform]
+alg    = "ES256"
+secret = "TIDEGATE_KEY_PLATFORM"
+kid    = "2026-12"
+issuer = "https://platform.example"
+
+[[rule]]
+id      = "api"
+effect  = "allow"
+hosts   = ["api.example.com"]
+methods = ["GET", "POST"]
+remove  = ["x-debug"]
+set     = { x-tenant = "{customer}", x-api-key = "{secret.API_KEY}" }
+jwt     = { key = "platform", audience = "https://api.example.com", ttl = "5m", claims = { plan = "{vars.plan}" } }
+
+[[rule]]
+id      = "partner"
+effect  = "allow"
+tags    = ["paid"]
+hosts   = ["*.partner.example.com"]
+
+[[rule]]
+id      = "campaign"
+effect  = "allow"
+hosts   = ["campaign.example.com"]
+expires = 2026-12-31
+
+[[rule]]
+id      = "watched"
+effect  = "deny"
+mode    = "report"
+domains = ["campaign.example.com"]
+"#;
+
+fn folder() -> Folder {
+    let folder = Folder::with_policy();
+    folder.write("new.toml", NEW);
+    folder
+}
+
+#[test]
+fn what_a_change_changes_is_shown_region_by_region() {
+    let run = folder().run(&["diff", "policy.toml", "new.toml", "--at", "2026-11-22"]).ends(0);
+    insta::assert_snapshot!("diff", format!("{}\n{}", run.stdout, run.stderr));
+}
+
+#[test]
+fn no_difference_is_said_of_policies_that_decide_alike_however_they_are_written() {
+    let folder = Folder::with_policy();
+    let other = crate::support::POLICY.replace("\"api.example.com\"]\nremove", "\"API.example.com.\"]\nremove");
+    folder.write("other.toml", other);
+    for exit_code in [&[][..], &["--exit-code"]] {
+        let args = [&["diff", "policy.toml", "other.toml"][..], exit_code].concat();
+        assert_eq!(folder.run(&args).ends(0).stdout, "no difference\n");
+    }
+}
+
+#[test]
+fn a_difference_is_an_exit_code_where_that_is_asked_for() {
+    let folder = folder();
+    folder.run(&["diff", "policy.toml", "new.toml"]).ends(0);
+    folder.run(&["diff", "policy.toml", "new.toml", "--exit-code"]).ends(1);
+    folder.run(&["diff", "policy.toml", "missing.toml"]).ends(1);
+    folder.run(&["diff", "policy.toml"]).ends(2);
+}
+
+#[test]
+fn every_witness_shows_in_both_policies_what_it_was_found_for() {
+    let folder = folder();
+    let run = folder.run(&["diff", "policy.toml", "new.toml", "--at", "2026-11-22", "--format", "json"]).ends(0);
+    let lines: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (summary, changes) = lines.split_last().unwrap();
+    assert_eq!((&summary["differs"], &summary["proved"]), (&Value::from(true), &Value::from(true)));
+    assert!(changes.len() >= 4, "{changes:#?}");
+    let requests: String = changes.iter().map(|change| format!("{}\n", change["request"])).collect();
+    folder.write("requests.jsonl", requests);
+    for (policy, side) in [("policy.toml", "old"), ("new.toml", "new")] {
+        let args = ["decide", "--policy", policy, "--requests", "requests.jsonl", "--at", "2026-11-22"];
+        let answers = folder.run(&args).ends(0).stdout;
+        for (answer, change) in answers.lines().zip(changes) {
+            let answer: Value = serde_json::from_str(answer).unwrap();
+            if answer["reason"] == "credential-unavailable" {
+                continue; // variables are symbolic in a comparison
+            }
+            for member in ["effect", "reason", "rule"] {
+                assert_eq!(answer[member], change[side][member], "{side} {change}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_comparison_for_one_customer_leaves_the_others_out() {
+    let folder = Folder::new();
+    let policy = |customers: &str| {
+        format!(
+            "policy = 1\n[identity]\ncustomer = \"customer_name\"\n[[rule]]\nid = \"a\"\neffect = \"allow\"\n\
+             hosts = [\"a.example\"]\ncustomers = [{customers}]\n"
+        )
+    };
+    folder.write("old.toml", policy("\"acme\""));
+    folder.write("new.toml", policy("\"acme\", \"beta-*\""));
+    let acme = folder.run(&["diff", "old.toml", "new.toml", "--customer", "acme"]).ends(0);
+    assert_eq!(acme.stdout, "no difference\n");
+    let beta = folder.run(&["diff", "old.toml", "new.toml", "--customer", "beta-7"]).ends(0);
+    assert!(beta.stdout.contains("newly allowed: 1 region"), "{}", beta.stdout);
+    assert!(beta.stdout.contains("of customer `beta-7`"), "{}", beta.stdout);
+}
+
+#[test]
+fn what_could_not_be_decided_is_named_and_no_success() {
+    let folder = Folder::new();
+    // Which names a share of a hundredth of a percent takes in is known only by trying.
+    let policy = |percent: &str| {
+        format!(
+            "policy = 1\nmode = \"report\"\nenforce-for = [{{ customers = [\"*x\"], percent = {percent} }}]\n\
+             [identity]\ncustomer = \"customer_name\"\n"
+        )
+    };
+    folder.write("old.toml", policy("0.01"));
+    folder.write("new.toml", policy("0.02"));
+    let run = folder.run(&["diff", "old.toml", "new.toml"]).ends(3);
+    assert!(!run.stdout.contains("no difference"), "{}", run.stdout);
+    run.says("undecided: ", "--budget");
+}
+
+#[test]
+fn where_a_customer_can_go_is_listed_by_rule_with_what_is_sent() {
+    let folder = folder();
+    let run = folder.run(&["reach", "--policy", "new.toml", "--customer", "acme", "--at", "2026-11-22"]).ends(0);
+    insta::assert_snapshot!("reach", format!("{}\n{}", run.stdout, run.stderr));
+    let tagless = folder.run(&["reach", "--policy", "new.toml", "--tag", "free"]).ends(0);
+    assert!(!tagless.stdout.contains("partner"), "{}", tagless.stdout);
+    let json = folder.run(&["reach", "--policy", "new.toml", "--format", "json"]).ends(0);
+    assert!(json.stdout.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{}", json.stdout);
+}
+
+#[test]
+fn what_goes_out_by_default_is_part_of_what_is_reached() {
+    let folder = Folder::new();
+    folder.write("open.toml", "policy = 1\ndefault = \"allow\"\nidentity = \"none\"\n");
+    let run = folder.run(&["reach", "--policy", "open.toml"]).ends(0);
+    assert!(run.stdout.contains("anything else that no rule denies, by the default"), "{}", run.stdout);
+    folder.write("closed.toml", "policy = 1\nidentity = \"none\"\n");
+    assert_eq!(folder.run(&["reach", "--policy", "closed.toml"]).ends(0).stdout, "nothing\n");
+    folder.run(&["reach", "--policy", "closed.toml", "--customer", "acme"]).ends(3).says("knows no customers", "leave");
+}
