@@ -11,13 +11,13 @@ use tidegate_engine::canonical::{HostKind, Scheme};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Change {
     /// `scheme`, `userinfo`, `host`, `port`, `path`, `fragment` or `url`.
-    pub part: &'static str,
+    pub(crate) part: &'static str,
     /// As received; null where it is not to be shown.
-    pub received: Option<String>,
+    pub(crate) received: Option<String>,
     /// As judged; null where it is dropped.
-    pub judged: Option<String>,
+    pub(crate) judged: Option<String>,
     /// What was done.
-    pub why: String,
+    pub(crate) why: String,
 }
 
 /// Every change, in the order of a URL's parts.

@@ -21,6 +21,7 @@ use tidegate_engine::{
 
 use crate::coverage::Recorder;
 use crate::decision::Decision;
+use tidegate_engine::canonical::PathReading;
 use tidegate_engine::hygiene::fold;
 
 use crate::engine::Placeholders;
@@ -194,13 +195,21 @@ pub(crate) struct RefusalBody {
 #[derive(Debug, Serialize)]
 pub(crate) struct Record {
     event: &'static str,
+    at: Seconds,
     decision: &'static str,
     policy: String,
     mode: &'static str,
     customer: Option<String>,
+    tags: Option<Vec<String>>,
     method: String,
+    scheme: Option<&'static str>,
     host: Option<String>,
+    port: Option<u16>,
     path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ambiguous: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upgrade: Option<bool>,
     effect: &'static str,
     reason: &'static str,
     rule: Option<String>,
@@ -230,6 +239,8 @@ impl<'p> Explainer<'p> {
         let judgement = self.policy.judge(&view, &mut self.scratch, &Placeholders);
         let decision = Decision::of_table(&judgement, target.as_ref().ok(), &self.policy);
         let tags = self.tags(request);
+        let declares_tags = self.checked.identity.as_ref().is_some_and(|identity| identity.tags.is_some());
+        let own_tags = request.tags.clone().filter(|_| declares_tags);
         let of_request = OfRequest { request, target: target.as_ref().ok(), tags: &tags };
         let (unjudged, traces) = match traces {
             Ok(traces) => (None, traces),
@@ -254,7 +265,7 @@ impl<'p> Explainer<'p> {
             dropped: dropped(&judgement, request),
             sent: sent(&judgement, request),
             refusal: refusal(&judgement),
-            record: record(&decision, &judgement, &of_request),
+            record: record(&decision, &judgement, &of_request, own_tags, now),
             decision,
             rules,
             nearest,
@@ -498,18 +509,31 @@ fn refusal(judgement: &Judgement<'_>) -> Option<RefusalBody> {
     Some(RefusalBody { kind: "about:blank", title, status, reason, rule, detail, decision: ID })
 }
 
-fn record(decision: &Decision, judgement: &Judgement<'_>, of_request: &OfRequest<'_>) -> Record {
+fn record(
+    decision: &Decision,
+    judgement: &Judgement<'_>,
+    of_request: &OfRequest<'_>,
+    tags: Option<Vec<String>>,
+    now: Seconds,
+) -> Record {
     let OfRequest { request, target, .. } = of_request;
-    let invalid = Target::parse(&request.url).err().map(|invalid| invalid.to_string());
+    let parsed = Target::parse(&request.url);
+    let invalid = parsed.as_ref().err().map(ToString::to_string);
     Record {
         event: "decision",
+        at: now,
         decision: ID,
         policy: decision.policy.clone(),
         mode: decision.mode,
         customer: request.customer.clone(),
+        tags,
         method: request.method.clone(),
+        scheme: target.map(|target| words::scheme(target.scheme())),
         host: target.map(|target| target.host().as_str().to_owned()),
+        port: target.map(Target::port),
         path: target.map(|target| target.path().to_owned()),
+        ambiguous: target.filter(|target| target.path_reading() == PathReading::Ambiguous).map(|_| true),
+        upgrade: request.view(&parsed, now).is_upgrade().then_some(true),
         effect: decision.effect,
         reason: decision.reason,
         rule: decision.rule.clone(),
