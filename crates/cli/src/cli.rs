@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[cfg(unix)]
 use crate::commands::dev;
 #[cfg(not(unix))]
-use crate::commands::not_yet;
+use crate::commands::not_here;
 use crate::commands::{
     build, check, compile, completions, decide, diff, doctor, explain, fmt, import, init, inspect, keys, reach, replay,
     schema, suggest, test,
@@ -82,7 +82,7 @@ pub(crate) enum Command {
     Dev(Box<dev::Args>),
     /// Run Workers for Platforms on this machine (Linux and macOS)
     #[cfg(not(unix))]
-    Dev(not_yet::Args),
+    Dev(not_here::Args),
     Explain(explain::Args),
     Diff(diff::Args),
     Reach(reach::Args),

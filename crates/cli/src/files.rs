@@ -75,8 +75,12 @@ impl Explained for FileError {
 
 /// Reads a file of at most `limit` bytes.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    read_from(open(path)?, path, limit)
+}
+
+fn read_from(source: impl Read, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|source| read_error(path, source))?;
+    source.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|source| read_error(path, source))?;
     if bytes.len() as u64 > limit {
         return Err(FileError::TooLarge { path: path.to_owned(), limit });
     }
@@ -85,7 +89,17 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
 
 /// Reads a text file of at most `limit` bytes.
 pub(crate) fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
-    String::from_utf8(read(path, limit)?)
+    text(path, read(path, limit)?)
+}
+
+/// Reads text of at most `limit` bytes from stdin, whose path is `-`.
+pub(crate) fn read_stdin(limit: u64) -> Result<String, FileError> {
+    let path = Path::new("-");
+    text(path, read_from(io::stdin().lock(), path, limit)?)
+}
+
+fn text(path: &Path, bytes: Vec<u8>) -> Result<String, FileError> {
+    String::from_utf8(bytes)
         .map_err(|error| FileError::NotUtf8 { path: path.to_owned(), byte: error.utf8_error().valid_up_to() })
 }
 
@@ -125,6 +139,21 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileErro
     let written = file.write_all(bytes).and_then(|()| file.as_file().sync_all());
     written.map_err(|source| write_error(path, source))?;
     file.persist(path).map_err(|error| write_error(path, error.error))?;
+    Ok(())
+}
+
+/// Writes a file anew that is there: as [`write_atomically`], and it stays the file that it was, with its permissions, behind the
+/// links that lead to it.
+pub(crate) fn rewrite(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let failed = |source| write_error(path, source);
+    let target = fs::canonicalize(path).map_err(failed)?;
+    let permissions = fs::metadata(&target).map_err(failed)?.permissions();
+    // A file that may not be written to is not replaced either, though its folder would let us.
+    OpenOptions::new().write(true).open(&target).map_err(failed)?;
+    let mut file = beside(&target, Access::Owner)?;
+    let written = file.write_all(bytes).and_then(|()| file.as_file().set_permissions(permissions));
+    written.and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist(&target).map_err(|error| failed(error.error))?;
     Ok(())
 }
 

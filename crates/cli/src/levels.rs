@@ -6,6 +6,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Error, FromArgMatches};
 use tidegate_compiler::diagnostic::Level;
 use tidegate_compiler::levels::{Levels, Lints};
 
+use crate::suggesting::Suggesting;
+
 /// The levels that the arguments ask for, in their order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LevelArgs(pub(crate) Levels);
@@ -15,6 +17,11 @@ const FLAGS: [(&str, char, Level, &str); 3] = [
     ("warn", 'W', Level::Warn, "Make findings of a lint warnings"),
     ("allow", 'A', Level::Allow, "Do not look for a lint"),
 ];
+
+/// What these flags take.
+fn words() -> Vec<&'static str> {
+    Lints::words().collect()
+}
 
 impl FromArgMatches for LevelArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
@@ -47,7 +54,8 @@ impl clap::Args for LevelArgs {
                 .value_name("CODE")
                 .help(help)
                 .action(ArgAction::Append)
-                .value_parser(str::parse::<Lints>)
+                .hide_possible_values(true)
+                .value_parser(Suggesting(str::parse::<Lints>, words))
         }))
     }
 

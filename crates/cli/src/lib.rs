@@ -6,7 +6,8 @@
 //! ```text
 //!   args ─► cli ─► commands::check ──► render / json          findings
 //!                  commands::decide ─► tidegate_test          one judged request, one answer
-//!                  commands::test ───► tidegate_test          policies/*.test.toml
+//!                  commands::explain ► tidegate_test          one judged request, and how its decision came about
+//!                  commands::test ───► tidegate_test          policies/*.test.toml, and what they tried
 //!                  commands::build ──► bundle                 Worker + table → a folder to deploy
 //!                  commands::keys ───► keys                   key pairs, JWKS
 //!                  commands::dev ────► dev                    the local platform, with a policy that is watched
@@ -41,6 +42,7 @@ mod render;
 mod replay;
 mod sarif;
 mod suggest;
+mod suggesting;
 mod terminal;
 #[cfg(unix)]
 mod watch;

@@ -35,6 +35,11 @@ impl Terminal {
         Ok(writeln!(self.stdout, "{text}")?)
     }
 
+    /// Writes data as it is.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), StdoutError> {
+        Ok(self.stdout.write_all(text.as_bytes())?)
+    }
+
     /// Sends what is buffered, so that a reader who waits for an answer gets it.
     pub(crate) fn flush(&mut self) -> Result<(), StdoutError> {
         self.stdout.flush().map_err(StdoutError)

@@ -48,8 +48,8 @@ impl FromStr for Lints {
             Some(code) if code.is_lint() => Ok(Self::One(code)),
             Some(code) => Err(UnknownLint::Error(code)),
             None => {
-                let known = Code::lints().map(Code::as_str).chain([Self::WARNINGS]);
-                Err(UnknownLint::Nothing { written: written.to_owned(), similar: did_you_mean(written, known) })
+                let similar = did_you_mean(written, Self::words());
+                Err(UnknownLint::Nothing { written: written.to_owned(), similar })
             }
         }
     }
@@ -58,6 +58,11 @@ impl FromStr for Lints {
 impl Lints {
     /// The word for [`Lints::Warnings`].
     const WARNINGS: &str = "warnings";
+
+    /// Every word that can be read.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        Code::lints().map(Code::as_str).chain([Self::WARNINGS])
+    }
 }
 
 /// Orders for levels, each over those before it.

@@ -23,6 +23,7 @@ mod check;
 pub mod checked;
 pub mod claim;
 pub mod diagnostic;
+pub mod format;
 pub mod levels;
 pub mod lint;
 mod list;

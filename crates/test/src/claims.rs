@@ -59,6 +59,7 @@ impl Resolved<'_> {
             happened: "proved".to_owned(),
             mismatches: Vec::new(),
             explanation: None,
+            skipped: None,
             took: begun.elapsed(),
         };
         let found = match proof {

@@ -58,6 +58,25 @@ pub struct Case {
 #[derive(Debug)]
 pub struct Expectation(pub(crate) Map<String, Value>);
 
+impl Case {
+    /// What is asked.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// When it is asked; now where nothing is said.
+    pub fn at(&self) -> Option<Seconds> {
+        self.at
+    }
+}
+
+impl Expectation {
+    /// The members and what they must be.
+    pub fn members(&self) -> &Map<String, Value> {
+        &self.0
+    }
+}
+
 const GRAMMAR: Grammar = Grammar { what: "a test file", keys: FILE, home_of };
 
 /// Reads a test file. Nothing of it is used if anything is wrong with it.

@@ -25,6 +25,23 @@
 //! What `expect` names must be so exactly; what it leaves out does not matter. So `set = {}` says that no header is
 //! set, and `rules = []` that no rule decided. Of `jwt` those members count that it names, and `jwt = false` says that there is
 //! no token. Secrets appear as `<secret:NAME>`.
+//!
+//! # Tests in Rust
+//! [`harness!`] makes each case of test files a test of a crate, under its own name, so that `cargo test`'s filter finds it and
+//! nextest reports it. [`policy`] asks in one sentence of Rust:
+//!
+//! ```rust,no_run
+//! use tidegate_test::policy;
+//!
+//! let acme = policy("policies/prod.toml").customer("acme").tag("paid").at("2026-12-01");
+//! acme.get("https://api.billing.example/v1").assert_allow().rule("billing-api").header("x-tenant", "acme");
+//! acme.post("https://elsewhere.example/").assert_deny().reason("default");
+//! ```
+//!
+//! Both compile a policy once in a process, and fail in the words of `tidegate explain` ([`explanation`]).
+//!
+//! # What tests tried
+//! [`Coverage`] says which rules decided, which only matched, and which of their alternatives no request ever met.
 
 mod ask;
 mod claims;
@@ -41,7 +58,7 @@ pub mod plain;
 pub mod render;
 pub mod request;
 mod run;
-pub mod spelling;
+mod spelling;
 
 use std::path::Path;
 
@@ -51,7 +68,7 @@ pub use coverage::{AlternativeCoverage, Coverage, RuleCoverage};
 pub use file::{Case, Expectation, Parsed, TestFile, parse};
 pub use harness::run_harness;
 pub use keys::{DECISIONS, TESTS};
-pub use run::{CaseReport, FileReport, Mismatch, Options, Target, run};
+pub use run::{CaseReport, Elsewhere, FileReport, Mismatch, Options, Target, run, run_elsewhere};
 
 /// What the name of a test file ends in.
 pub const SUFFIX: &str = ".test.toml";

@@ -17,6 +17,8 @@ use crate::engine::Engine;
 use crate::explanation::Explainer;
 use crate::file::{Case, Expectation, Parsed, TestFile, parse};
 use crate::instant;
+use crate::plain::plain;
+use crate::request::Request;
 
 /// Who answers the cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +28,15 @@ pub enum Target {
     Native,
     /// The reference interpreter, which shares no code with it.
     Reference,
+}
+
+/// Somebody else who answers cases: of their answers less may be seen than of those that are made here.
+pub trait Elsewhere {
+    /// Makes a policy the one that answers from now on.
+    fn prepare(&mut self, output: &Output) -> Result<(), String>;
+
+    /// The members of an answer that can be seen; or why a case cannot be asked there.
+    fn ask(&mut self, case: &Case) -> Result<Map<String, Value>, String>;
 }
 
 /// How test files are run.
@@ -63,6 +74,8 @@ pub struct CaseReport {
     pub happened: String,
     /// What should have been otherwise; empty if the case passed.
     pub mismatches: Vec<Mismatch>,
+    /// Why the case could not be asked, where it could not.
+    pub skipped: Option<String>,
     /// How the decision came about, where the case failed.
     pub explanation: Option<String>,
     /// How long it took.
@@ -81,7 +94,7 @@ pub struct Mismatch {
 }
 
 impl CaseReport {
-    /// Everything is as it should be.
+    /// Nothing is other than it should be.
     pub fn passed(&self) -> bool {
         self.mismatches.is_empty()
     }
@@ -90,17 +103,31 @@ impl CaseReport {
 impl FileReport {
     /// Cases that passed.
     pub fn passed(&self) -> usize {
-        self.cases.iter().flatten().filter(|case| case.passed()).count()
+        self.cases.iter().flatten().filter(|case| case.passed() && case.skipped.is_none()).count()
     }
 
     /// Cases that failed; a file whose cases cannot be run is one.
     pub fn failed(&self) -> usize {
-        self.cases.as_ref().map_or(1, |cases| cases.len() - self.passed())
+        self.cases.as_ref().map_or(1, |cases| cases.iter().filter(|case| !case.passed()).count())
+    }
+
+    /// Cases that could not be asked.
+    pub fn skipped(&self) -> usize {
+        self.cases.iter().flatten().filter(|case| case.skipped.is_some()).count()
     }
 }
 
 /// Runs the cases of a test file.
 pub fn run(path: &Path, options: &Options<'_>) -> FileReport {
+    run_with(path, options, None)
+}
+
+/// Runs the cases of a test file, and lets somebody else answer them.
+pub fn run_elsewhere(path: &Path, options: &Options<'_>, elsewhere: &mut dyn Elsewhere) -> FileReport {
+    run_with(path, options, Some(elsewhere))
+}
+
+fn run_with<'e>(path: &Path, options: &Options<'_>, mut elsewhere: Option<&'e mut (dyn Elsewhere + 'e)>) -> FileReport {
     let parsed = parse(path);
     let report = FileReport {
         path: path.to_owned(),
@@ -127,12 +154,12 @@ pub fn run(path: &Path, options: &Options<'_>) -> FileReport {
     };
     let (cases, coverage) = match &compilation.output {
         None => (Err(format!("the policy `{}` has errors", file.policy.display())), None),
-        Some(output) => match Runner::new(&file, output, &compilation.sources, options) {
+        Some(output) => match Runner::new(&file, output, &compilation.sources, options, elsewhere.take()) {
             Ok(runner) => match runner.run(&file, &claims, output, options.filter) {
                 Ok((cases, coverage)) => (Ok(cases), coverage),
                 Err(error) => (Err(unloadable(&file, &error)), None),
             },
-            Err(error) => (Err(unloadable(&file, &error)), None),
+            Err(why) => (Err(why), None),
         },
     };
     let findings = vec![(compilation.sources, compilation.diagnostics)];
@@ -144,25 +171,34 @@ fn unloadable(file: &TestFile, error: &PolicyError) -> String {
 }
 
 /// A policy, ready for the cases of a file.
-struct Runner<'p> {
+struct Runner<'p, 'e> {
     engine: Engine<'p>,
+    /// Answers in the engine's place.
+    elsewhere: Option<&'e mut (dyn Elsewhere + 'e)>,
     explainer: Explainer<'p>,
     recorder: Option<Recorder<'p>>,
 }
 
-impl<'p> Runner<'p> {
+impl<'p, 'e> Runner<'p, 'e> {
     fn new(
         file: &TestFile,
         output: &'p Output,
         sources: &'p SourceMap,
         options: &Options<'_>,
-    ) -> Result<Self, PolicyError> {
+        mut elsewhere: Option<&'e mut (dyn Elsewhere + 'e)>,
+    ) -> Result<Self, String> {
+        let unloadable = |error| unloadable(file, &error);
+        if let Some(elsewhere) = &mut elsewhere {
+            elsewhere.prepare(output)?;
+        }
+        let engine = match options.target {
+            Target::Native => Engine::table(output),
+            Target::Reference => Engine::reference(output),
+        };
         Ok(Self {
-            engine: match options.target {
-                Target::Native => Engine::table(output)?,
-                Target::Reference => Engine::reference(output)?,
-            },
-            explainer: Explainer::new(output, sources)?,
+            engine: engine.map_err(unloadable)?,
+            elsewhere,
+            explainer: Explainer::new(output, sources).map_err(unloadable)?,
             recorder: options.coverage.then(|| Recorder::new(&file.policy, &output.policy, sources)),
         })
     }
@@ -190,16 +226,20 @@ impl<'p> Runner<'p> {
         if let Some(recorder) = &mut self.recorder {
             self.explainer.record(&case.request, now, recorder);
         }
-        let mismatches = case.expect.mismatches(&decision);
+        let mut happened = decision.headline(&case.request);
+        let (mismatches, skipped) = match &mut self.elsewhere {
+            None => (case.expect.mismatches(&decision), None),
+            Some(elsewhere) => match elsewhere.ask(case) {
+                Ok(seen) => {
+                    happened = headline_of_seen(&case.request, &seen);
+                    (case.expect.mismatches_of_seen(&seen), None)
+                }
+                Err(why) => (Vec::new(), Some(why)),
+            },
+        };
         let explanation =
             (!mismatches.is_empty()).then(|| self.explainer.explain(&case.request, now).reasons(&case.request));
-        CaseReport {
-            name: case.name.clone(),
-            happened: decision.headline(&case.request),
-            mismatches,
-            explanation,
-            took: begun.elapsed(),
-        }
+        CaseReport { name: case.name.clone(), happened, mismatches, skipped, explanation, took: begun.elapsed() }
     }
 }
 
@@ -214,8 +254,43 @@ impl Expectation {
         if let Some(Value::Array(names)) = answer.get_mut("remove") {
             names.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
         }
-        mismatches(self, &answer)
+        self.mismatches_of(&answer, true)
     }
+
+    /// The same of an answer of which not all can be seen: what cannot does not matter.
+    fn mismatches_of_seen(&self, seen: &Map<String, Value>) -> Vec<Mismatch> {
+        self.mismatches_of(seen, false)
+    }
+
+    fn mismatches_of(&self, answer: &Map<String, Value>, is_whole: bool) -> Vec<Mismatch> {
+        let mut found = Vec::new();
+        for (member, expected) in &self.0 {
+            let is = match answer.get(member) {
+                Some(is) => is,
+                None if is_whole => &Value::Null,
+                None => continue,
+            };
+            match (expected, is) {
+                // Of a token only what is named counts.
+                (Value::Object(expected), Value::Object(is)) if member == "jwt" => {
+                    for (name, expected) in expected {
+                        compare(format!("jwt.{name}"), expected, is.get(name).unwrap_or(&Value::Null), &mut found);
+                    }
+                }
+                _ => compare(member.clone(), expected, is, &mut found),
+            }
+        }
+        found
+    }
+}
+
+/// What happened elsewhere, as [`Decision::headline`] says it of what happens here.
+fn headline_of_seen(request: &Request, seen: &Map<String, Value>) -> String {
+    let member = |name| seen.get(name).and_then(Value::as_str);
+    let url = member("url").unwrap_or(&request.url);
+    let because: Vec<_> = ["reason", "rule"].into_iter().filter_map(member).collect();
+    let effect = member("effect").unwrap_or("unknown");
+    plain(&format!("{effect} {} {url} ({})", request.method, because.join(" ")))
 }
 
 impl std::fmt::Display for Mismatch {
@@ -223,23 +298,6 @@ impl std::fmt::Display for Mismatch {
         let Self { member, expected, found } = self;
         write!(f, "{member}: expected {expected}, found {found}")
     }
-}
-
-fn mismatches(Expectation(expected): &Expectation, answer: &Map<String, Value>) -> Vec<Mismatch> {
-    let mut found = Vec::new();
-    for (member, expected) in expected {
-        let is = answer.get(member).unwrap_or(&Value::Null);
-        match (expected, is) {
-            // Of a token only what is named counts.
-            (Value::Object(expected), Value::Object(is)) if member == "jwt" => {
-                for (name, expected) in expected {
-                    compare(format!("jwt.{name}"), expected, is.get(name).unwrap_or(&Value::Null), &mut found);
-                }
-            }
-            _ => compare(member.clone(), expected, is, &mut found),
-        }
-    }
-    found
 }
 
 fn compare(member: String, expected: &Value, is: &Value, found: &mut Vec<Mismatch>) {

@@ -93,6 +93,17 @@ pub(crate) fn run(args: Args, format: Format, terminal: &mut Terminal) -> Result
     dev::run(args.plan()?, format, terminal)
 }
 
+/// The workerd binary that was named, or the one that npm installed.
+pub(super) fn workerd(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let installed = || env::current_dir().ok().and_then(|folder| installed_workerd(&folder));
+    named.or_else(installed).ok_or_else(|| {
+        Failure::new(
+            "there is no workerd in `node_modules`, in this folder or one above it",
+            "run `npm install workerd`, or say where it is with `--workerd`",
+        )
+    })
+}
+
 impl Args {
     /// Holds the rules between arguments, and reads what they name.
     fn plan(self) -> Result<Plan, Failure> {
@@ -140,15 +151,7 @@ impl Args {
                 Some(OutboundOptions { policy, worker: self.worker, name: self.outbound, secrets })
             }
         };
-        let workerd = match self.workerd {
-            Some(path) => path,
-            None => env::current_dir().ok().and_then(|folder| installed_workerd(&folder)).ok_or_else(|| {
-                Failure::new(
-                    "there is no workerd in `node_modules`, in this folder or one above it",
-                    "run `npm install workerd`, or say where it is with `--workerd`",
-                )
-            })?,
-        };
+        let workerd = workerd(self.workerd)?;
         let platform = Options {
             data: self.data,
             address: SocketAddr::new(self.host, self.port),

@@ -15,7 +15,8 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod keys;
-pub(crate) mod not_yet;
+#[cfg(not(unix))]
+pub(crate) mod not_here;
 pub(crate) mod reach;
 pub(crate) mod replay;
 pub(crate) mod schema;

@@ -12,7 +12,7 @@
 //! # What this module does not do
 //! It knows neither HTTP nor SQL: it starts the platform, and deploys through the same door as an upload does.
 
-mod outbound;
+pub(crate) mod outbound;
 mod report;
 mod secrets;
 mod stop;

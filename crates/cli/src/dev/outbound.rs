@@ -218,30 +218,47 @@ impl Candidate {
     fn new(worker: Option<&Path>, output: &Output) -> Result<Self, Failure> {
         let digest = load::digest(&output.table)?;
         let bundle = Bundle::new(&find::worker(worker)?, &output.table)?;
-        let modules = bundle.modules().map(|(name, content)| {
-            let (kind, content_type) = match Path::new(name).extension().and_then(|extension| extension.to_str()) {
-                Some("wasm") => (ModuleKind::Wasm, "application/wasm"),
-                _ => (ModuleKind::EsModule, "application/javascript+module"),
-            };
-            Module {
-                name: name.to_owned(),
-                kind,
-                content_type: content_type.to_owned(),
-                content: Bytes::copy_from_slice(content),
-            }
-        });
-        Ok(Self { digest, modules: modules.into(), needs: secrets_of(&output.policy) })
+        Ok(Self { digest, modules: modules(&bundle), needs: secrets_of(&output.policy) })
     }
 
     fn code(&self, bindings: Vec<Binding>) -> Code {
-        Code {
-            entry: Entry::MainModule(Bundle::ENTRY.to_owned()),
-            modules: self.modules.clone(),
-            bindings,
-            compatibility_date: COMPATIBILITY_DATE.to_owned(),
-            compatibility_flags: Vec::new(),
-            settings: Map::new(),
-        }
+        code(self.modules.clone(), Bundle::ENTRY, bindings)
+    }
+}
+
+/// The modules of a Worker that holds a policy.
+pub(crate) fn modules(bundle: &Bundle) -> Vec<Module> {
+    let module = |(name, content): (&str, &[u8])| match Path::new(name).extension().and_then(|it| it.to_str()) {
+        Some("wasm") => Module {
+            name: name.to_owned(),
+            kind: ModuleKind::Wasm,
+            content_type: "application/wasm".to_owned(),
+            content: Bytes::copy_from_slice(content),
+        },
+        _ => es_module(name, content),
+    };
+    bundle.modules().map(module).into()
+}
+
+/// A module in JavaScript.
+pub(crate) fn es_module(name: &str, content: &[u8]) -> Module {
+    Module {
+        name: name.to_owned(),
+        kind: ModuleKind::EsModule,
+        content_type: "application/javascript+module".to_owned(),
+        content: Bytes::copy_from_slice(content),
+    }
+}
+
+/// The code of a Worker made of modules, under the date that ours are deployed with.
+pub(crate) fn code(modules: Vec<Module>, entry: &str, bindings: Vec<Binding>) -> Code {
+    Code {
+        entry: Entry::MainModule(entry.to_owned()),
+        modules,
+        bindings,
+        compatibility_date: COMPATIBILITY_DATE.to_owned(),
+        compatibility_flags: Vec::new(),
+        settings: Map::new(),
     }
 }
 
@@ -319,7 +336,7 @@ fn is_same(current: &Code, wanted: &Code) -> bool {
 }
 
 /// The Worker secrets that a policy speaks of, by name.
-fn secrets_of(policy: &CheckedPolicy) -> Vec<String> {
+pub(crate) fn secrets_of(policy: &CheckedPolicy) -> Vec<String> {
     let mut names: Vec<String> = policy.keys.iter().map(|key| key.secret.clone()).collect();
     for rule in &policy.rules {
         let claims = rule.obligations.jwt.iter().flat_map(|jwt| &jwt.claims);

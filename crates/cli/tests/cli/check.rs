@@ -113,7 +113,7 @@ fn files_that_cannot_be_read_are_findings() {
 fn the_last_level_on_the_command_line_counts_and_counts_over_the_policy() {
     let folder = Folder::new();
     let policy = "policy = 1\n[lists.l]\nfile = \"l.txt\"\nformat = \"domains\"\n\
-                  [[rule]]\nid = \"a\"\neffect = \"deny\"\nlists = [\"l\"]\n[lints]\n";
+                  [[rule]]\nid = \"a\"\neffect = \"deny\"\nlists = [\"l\"]\ndomains = [\"x.example\"]\n[lints]\n";
     folder.write("policy.toml", policy);
     folder.write("strict.toml", format!("{policy}empty-list = \"deny\"\n"));
     folder.write("l.txt", "");

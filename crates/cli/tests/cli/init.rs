@@ -1,5 +1,7 @@
 //! `tidegate init`.
 
+use std::collections::BTreeSet;
+
 use crate::support::Folder;
 
 const MINIMAL: [&str; 2] = ["policies/policy.test.toml", "policies/policy.toml"];
@@ -83,31 +85,32 @@ fn every_example_in_the_policy_is_one() {
 
 #[test]
 fn every_key_of_the_language_stands_in_the_policy() {
-    let policy = text(&scaffold(), "policies/policy.toml");
-    let documentation = include_str!("../../../../docs/policy.md");
-    let (mut header, mut keys) = ("", 0);
-    for line in documentation.lines() {
-        let mut cells = line.split(" | ");
-        let first = cells.next().unwrap_or_default();
-        // Keys stand in the first column of one kind of table, and in the second of another.
-        let cell = match header {
-            "| key" => first,
-            "| dimension" => cells.next().unwrap_or_default(),
-            _ => "",
-        };
-        if !line.starts_with('|') {
-            header = "";
-        } else if header.is_empty() {
-            header = first;
+    fn collect(schema: &serde_json::Value, keys: &mut BTreeSet<String>) {
+        for (key, schema) in schema["properties"].as_object().into_iter().flatten() {
+            keys.insert(key.clone());
+            // The lints are many, and stand in the reference.
+            if key != "lints" {
+                collect(schema, keys);
+            }
         }
-        let words = cell.split('`').skip(1).step_by(2).filter_map(|word| word.split([' ', '.', '=']).next());
-        let words = words.map(|word| word.trim_matches(['[', ']']));
-        for key in words.filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')) {
-            assert!(policy.contains(key), "`{key}` is not in the policy that `init` writes");
-            keys += 1;
+        for inner in ["items", "additionalProperties"].iter().filter_map(|inner| schema.get(inner)) {
+            collect(inner, keys);
         }
+        schema["anyOf"].as_array().into_iter().flatten().for_each(|schema| collect(schema, keys));
     }
-    assert!(keys > 20, "the documentation has tables of keys: {keys}");
+    let folder = scaffold();
+    let schema = serde_json::from_slice(&folder.read("policies/schema/policy.schema.json")).expect("JSON");
+    let mut keys = BTreeSet::new();
+    collect(&schema, &mut keys);
+    assert!(keys.len() > 40 && keys.contains("ttl"), "{keys:?}");
+    let policy = text(&folder, "policies/policy.toml");
+    for key in keys {
+        let is_there = policy.match_indices(&key).any(|(at, _)| {
+            let (before, after) = (&policy[..at], &policy[at + key.len()..]);
+            before.ends_with(['\n', '#', '[', '{', ' ']) && after.starts_with([' ', ']', '.'])
+        });
+        assert!(is_there, "`{key}` is not in the policy that `init` writes");
+    }
 }
 
 #[test]

@@ -278,6 +278,18 @@ fn the_reference_interpreter_can_answer_in_the_place_of_the_table() {
     folder.run(&["test", "--target", "moon"]).ends(2);
 }
 
+#[cfg(unix)]
+#[test]
+fn the_worker_answers_only_where_workerd_and_a_worker_are() {
+    let folder = folder_with(CASES);
+    let run = folder.run(&["test", "--target", "wasm"]).ends(3);
+    run.says("there is no workerd in `node_modules`", "--workerd");
+    let run = folder.run(&["test", "--target", "wasm", "--workerd", "nowhere/workerd"]).ends(3);
+    run.says("there is no built Worker", "--worker");
+    let run = folder.run(&["test", "--target", "wasm", "--workerd", "nowhere/workerd", "--worker", "w"]).ends(3);
+    run.says("nowhere/workerd", "needs no workerd");
+}
+
 #[test]
 fn a_case_that_fails_is_explained() {
     let folder = folder_with(

@@ -6,16 +6,6 @@ use std::process::Stdio;
 use crate::support::Folder;
 
 #[test]
-fn what_is_not_built_yet_says_so_whatever_its_arguments() {
-    let folder = Folder::new();
-    for command in ["fmt", "completions"] {
-        for args in [&[command][..], &[command, "--policy", "a.toml", "-x", "GET", "https://a.example/"]] {
-            folder.run(args).ends(3).says(&format!("`tidegate {command}` is not built yet"), "tidegate help");
-        }
-    }
-}
-
-#[test]
 fn unknown_commands_and_flags_are_usage_errors() {
     let folder = Folder::new();
     for args in [

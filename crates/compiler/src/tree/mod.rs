@@ -67,6 +67,12 @@ pub fn read<T>(
     (value, is_toml)
 }
 
+/// Why a file is no TOML; nothing if it is.
+pub(crate) fn syntax_findings(file: FileId, text: &str) -> Vec<Diagnostic> {
+    let (tree, errors) = DeTable::parse_recoverable(text);
+    errors::Faults::new(file, text, &tree, &errors).findings
+}
+
 /// Collects findings about one file.
 pub struct Reader<'f> {
     file: FileId,

@@ -5,6 +5,8 @@ mod request;
 
 use std::path::PathBuf;
 
+use clap::builder::StringValueParser;
+use tidegate_compiler::diagnostic::Code;
 use tidegate_engine::Header;
 use tidegate_test::instant::{self, Seconds};
 use tidegate_test::request::parse_header;
@@ -12,6 +14,7 @@ use tidegate_test::request::parse_header;
 use super::decide::parse_var;
 use crate::cli::Format;
 use crate::outcome::{Failure, Outcome};
+use crate::suggesting::Suggesting;
 use crate::terminal::Terminal;
 
 /// Explain a diagnostic code, or how a policy decides a request
@@ -22,7 +25,7 @@ use crate::terminal::Terminal;
 #[command(override_usage = "tidegate explain CODE\n       tidegate explain --policy FILE [OPTIONS] METHOD URL")]
 pub(crate) struct Args {
     /// A finding's code; or, with `--policy`, the request's method.
-    #[arg(value_name = "CODE|METHOD")]
+    #[arg(value_name = "CODE|METHOD", value_parser = Suggesting(StringValueParser::new(), codes), hide_possible_values = true)]
     code_or_method: String,
 
     /// The request's URL.
@@ -61,6 +64,10 @@ struct Question<'a> {
     method: &'a str,
     url: &'a str,
     args: &'a Args,
+}
+
+fn codes() -> Vec<&'static str> {
+    Code::ALL.iter().map(|code| code.as_str()).collect()
 }
 
 pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Result<Outcome, Failure> {

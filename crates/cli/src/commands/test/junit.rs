@@ -37,7 +37,11 @@ fn suite(report: &FileReport) -> TestSuite {
 }
 
 fn test_case(report: &CaseReport, file: &str) -> TestCase {
-    let status = if report.passed() {
+    let status = if let Some(why) = &report.skipped {
+        let mut status = TestCaseStatus::skipped();
+        status.set_message(plain(why));
+        status
+    } else if report.passed() {
         TestCaseStatus::success()
     } else {
         let wrong: Vec<_> = report.mismatches.iter().map(Mismatch::to_string).collect();

@@ -4,6 +4,8 @@ mod coverage;
 mod junit;
 #[cfg(unix)]
 mod watch;
+#[cfg(unix)]
+mod workerd;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +18,7 @@ use tidegate_test::{CaseReport, FileReport, Mismatch, Options, SUFFIX, Target};
 use crate::cli::Format;
 use crate::outcome::{Failure, Outcome};
 use crate::terminal::Terminal;
-use crate::{files, json};
+use crate::{files, json, render};
 
 /// Where test files are looked for.
 const FOLDER: &str = "policies";
@@ -52,6 +54,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 
+    /// The folder of the built Worker, for `--target wasm`; by default `build/worker`, or what npm installed.
+    #[arg(long, value_name = "DIR", env = "TIDEGATE_WORKER")]
+    worker: Option<PathBuf>,
+
+    /// The workerd binary, for `--target wasm`; by default the one that npm installed in this folder or one above it.
+    #[arg(long, value_name = "PATH", env = "TIDEGATE_WORKERD")]
+    workerd: Option<PathBuf>,
+
     /// Run again whenever a test file, its policy, or a file of it changes; Ctrl-C ends it.
     #[arg(long)]
     watch: bool,
@@ -63,6 +73,24 @@ enum TargetName {
     Native,
     /// The reference interpreter: slow, obvious, and shares no code with the table.
     Reference,
+    /// The built Worker in workerd, by way of a dispatch Worker and a customer's: what can be seen of its answers. Cases with `at`
+    /// are skipped.
+    #[cfg(unix)]
+    Wasm,
+}
+
+/// Who answers in the place of the engines here, where somebody does. Started once, and kept while tests run again.
+type Elsewhere = Option<Box<dyn tidegate_test::Elsewhere>>;
+
+fn elsewhere(args: &Args) -> Result<Elsewhere, Failure> {
+    match args.target {
+        #[cfg(unix)]
+        TargetName::Wasm => {
+            let workerd = super::dev::workerd(args.workerd.clone())?;
+            Ok(Some(Box::new(workerd::Workerd::start(args.worker.as_ref(), workerd)?)))
+        }
+        _ => Ok(None),
+    }
 }
 
 const TEST_FILES: &str = r#"Test files:
@@ -88,6 +116,9 @@ struct CaseLine<'c> {
     case: Option<&'c str>,
     passed: bool,
     mismatches: &'c [Mismatch],
+    /// Why the case could not be asked; only there if it could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<&'c str>,
     /// How the decision came about, where the case failed.
     explanation: Option<&'c str>,
     error: Option<&'c str>,
@@ -97,7 +128,8 @@ pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Resul
     if args.watch {
         return watched(args, format, terminal);
     }
-    run_once(args, &test_files(&args.files)?, format, terminal).map(|ran| ran.outcome)
+    let files = test_files(&args.files)?;
+    run_once(args, &files, &mut elsewhere(args)?, format, terminal).map(|ran| ran.outcome)
 }
 
 #[cfg(unix)]
@@ -118,18 +150,27 @@ struct Ran {
     files: Vec<PathBuf>,
 }
 
-fn run_once(args: &Args, files: &[PathBuf], format: Format, terminal: &mut Terminal) -> Result<Ran, Failure> {
+fn run_once(
+    args: &Args,
+    files: &[PathBuf],
+    elsewhere: &mut Elsewhere,
+    format: Format,
+    terminal: &mut Terminal,
+) -> Result<Ran, Failure> {
     let options = Options {
         filter: args.filter.as_deref(),
         target: match args.target {
-            TargetName::Native => Target::Native,
             TargetName::Reference => Target::Reference,
+            _ => Target::Native,
         },
         coverage: args.coverage || args.min_coverage.is_some(),
     };
     let mut reports = Vec::new();
     for path in files {
-        let report = tidegate_test::run(path, &options);
+        let report = match elsewhere {
+            Some(elsewhere) => tidegate_test::run_elsewhere(path, &options, elsewhere.as_mut()),
+            None => tidegate_test::run(path, &options),
+        };
         for (sources, diagnostics) in &report.findings {
             terminal.findings(sources, diagnostics);
         }
@@ -152,7 +193,11 @@ fn run_once(args: &Args, files: &[PathBuf], format: Format, terminal: &mut Termi
             outcome = Outcome::Found;
         }
     }
-    if args.filter.is_some() && passed + failed == 0 {
+    let skipped: usize = reports.iter().map(FileReport::skipped).sum();
+    if skipped > 0 {
+        terminal.note(format!("{} skipped", render::counted(skipped, "case")));
+    }
+    if args.filter.is_some() && passed + failed + skipped == 0 {
         return Err(Failure::new(
             format!("no case is called so: `{}`", args.filter.as_deref().unwrap_or_default()),
             "the filter is a part of the name, as it is written",
@@ -172,6 +217,11 @@ fn show(report: &FileReport, terminal: &mut Terminal) -> Result<(), Failure> {
         Ok(cases) => cases,
         Err(why) => return Ok(terminal.line(format_args!("FAIL {path}: {why}"))?),
     };
+    for CaseReport { name, skipped, .. } in cases {
+        if let Some(why) = skipped {
+            terminal.note(format!("SKIP {path}: {name}: {why}"));
+        }
+    }
     for CaseReport { name, happened, mismatches, explanation, .. } in cases.iter().filter(|case| !case.passed()) {
         let wrong: Vec<_> = mismatches.iter().map(Mismatch::to_string).collect();
         let line = format!("FAIL {path}: {name}: {} [{happened}]", wrong.join("; "));
@@ -188,16 +238,17 @@ fn write(report: &FileReport, terminal: &mut Terminal) -> Result<(), Failure> {
     let file = report.path.display().to_string();
     match &report.cases {
         Ok(cases) => {
-            for case @ CaseReport { name, mismatches, explanation, .. } in cases {
-                let (file, passed) = (file.clone(), case.passed());
-                let explanation = explanation.as_deref();
-                let line = CaseLine { file, case: Some(name), passed, mismatches, explanation, error: None };
+            for case @ CaseReport { name, mismatches, skipped, explanation, .. } in cases {
+                let (file, passed) = (file.clone(), case.passed() && skipped.is_none());
+                let (skipped, explanation) = (skipped.as_deref(), explanation.as_deref());
+                let line = CaseLine { file, case: Some(name), passed, mismatches, skipped, explanation, error: None };
                 json::write_line(terminal.data(), &line)?;
             }
         }
         Err(why) => {
             let (file, error) = (file.clone(), Some(why.as_str()));
-            let line = CaseLine { file, case: None, passed: false, mismatches: &[], explanation: None, error };
+            let (case, skipped, explanation) = (None, None, None);
+            let line = CaseLine { file, case, passed: false, mismatches: &[], skipped, explanation, error };
             json::write_line(terminal.data(), &line)?;
         }
     }

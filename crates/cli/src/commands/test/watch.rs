@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{Args, FOLDER, Ran, run_once, test_files};
+use super::{Args, FOLDER, Ran, elsewhere, run_once, test_files};
 use crate::cli::Format;
 use crate::outcome::{Failure, Outcome};
 use crate::terminal::Terminal;
@@ -16,15 +16,17 @@ pub(super) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Resul
     let mut watch = Watch::new()?;
     // What cannot be run at all is said at once; later it may be somebody who is just writing it.
     test_files(&args.files)?;
+    let mut elsewhere = elsewhere(args)?;
     loop {
         let begun = SystemTime::now();
-        let mut files = match test_files(&args.files).and_then(|files| run_once(args, &files, format, terminal)) {
-            Ok(Ran { files, .. }) => files,
-            Err(failure) => {
-                terminal.failure(&failure);
-                Vec::new()
-            }
-        };
+        let mut files =
+            match test_files(&args.files).and_then(|files| run_once(args, &files, &mut elsewhere, format, terminal)) {
+                Ok(Ran { files, .. }) => files,
+                Err(failure) => {
+                    terminal.failure(&failure);
+                    Vec::new()
+                }
+            };
         files.extend(args.files.iter().flat_map(|named| named_and_within(named)));
         if args.files.is_empty() {
             files.extend(named_and_within(Path::new(FOLDER)));
