@@ -40,6 +40,7 @@ fn check(policy: &CheckedPolicy, engine: &Policy<'_>, request: &Request) -> Resu
         headers: &request.headers,
         customer: request.identity.customer.as_deref(),
         tags: request.identity.tags.as_deref(),
+        vars: request.identity.vars.as_deref(),
         now: request.now,
     };
     let mut scratch = engine.scratch();

@@ -347,6 +347,10 @@ impl<'p> Explainer<'p> {
             (Some(_), Some(tags)) if request.tags.is_none() => {
                 format!("the request has no tags (outbound parameter `{}`)", tags.join("."))
             }
+            _ if request.vars.is_none() && identity.vars.is_some() => {
+                let vars = identity.vars.iter().flatten().cloned().collect::<Vec<_>>().join(".");
+                format!("the request's variables are no texts by name (outbound parameter `{vars}`)")
+            }
             _ => format!("`{customer}` is no customer's name: 1 to 256 bytes without control characters"),
         }
     }

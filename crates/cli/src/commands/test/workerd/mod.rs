@@ -71,6 +71,7 @@ pub(super) struct Workerd {
 struct Prepared {
     customer: Option<Vec<String>>,
     tags: Option<Vec<String>>,
+    vars: Option<Vec<String>>,
     /// Id, `kid` and algorithm of each signing key.
     keys: Vec<(String, String, &'static str)>,
 }
@@ -219,13 +220,14 @@ impl Prepared {
         Self {
             customer: identity.map(|identity| identity.customer.clone()),
             tags: identity.and_then(|identity| identity.tags.clone()),
+            vars: identity.and_then(|identity| identity.vars.clone()),
             keys: policy.keys.iter().map(|key| (key.id.clone(), key.kid.clone(), algorithm(key.alg))).collect(),
         }
     }
 
     /// The names of the outbound parameters.
     fn parameters(&self) -> Vec<String> {
-        let paths = [&self.customer, &self.tags].into_iter().flatten();
+        let paths = [&self.customer, &self.tags, &self.vars].into_iter().flatten();
         let mut names: Vec<_> = paths.filter_map(|path| path.first().cloned()).collect();
         names.sort();
         names.dedup();
@@ -239,6 +241,7 @@ impl Prepared {
         let given = [
             (&self.customer, request.customer.clone().map(Value::String)),
             (&self.tags, request.tags.clone().map(Value::from)),
+            (&self.vars, request.vars.clone().map(|vars| vars.into_iter().collect())),
         ];
         for (path, value) in given {
             if let (Some(path), Some(value)) = (path, value) {
