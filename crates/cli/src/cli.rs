@@ -10,14 +10,15 @@ use crate::commands::{
     build, check, compile, completions, decide, diff, doctor, explain, fmt, import, init, inspect, keys, reach, replay,
     schema, suggest, test,
 };
+use crate::outcome::Failure;
 
 /// Decides what tenant code on Workers for Platforms may reach, and with which credentials.
 #[derive(Debug, Parser)]
 #[command(name = "tidegate", version, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
-    /// How the answer is written.
+    /// How the answer is written; `github` and `sarif` are formats of findings, for `check`.
     #[arg(long, global = true, value_enum)]
-    pub(crate) format: Option<Format>,
+    pub(crate) format: Option<AnyFormat>,
 
     /// What to do.
     #[command(subcommand)]
@@ -29,12 +30,42 @@ Exit codes: 0 fine, 1 found what it looks for (errors, failing tests, a missed -
 Data goes to stdout, everything else to stderr. NO_COLOR is respected.";
 
 /// How an answer is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     /// For people.
     Human,
     /// For programs: one JSON object a line.
     Json,
+}
+
+/// How an answer is written, and how findings are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AnyFormat {
+    /// For people.
+    Human,
+    /// For programs: one JSON object a line.
+    Json,
+    /// Findings for GitHub Actions: annotations of a pull request.
+    Github,
+    /// Findings for code scanning: one SARIF 2.1.0 document.
+    Sarif,
+}
+
+impl TryFrom<AnyFormat> for Format {
+    type Error = Failure;
+
+    fn try_from(format: AnyFormat) -> Result<Self, Failure> {
+        let name = match format {
+            AnyFormat::Human => return Ok(Self::Human),
+            AnyFormat::Json => return Ok(Self::Json),
+            AnyFormat::Github => "github",
+            AnyFormat::Sarif => "sarif",
+        };
+        Err(Failure::usage(
+            format!("`--format {name}` is a format of findings: only `tidegate check` writes it"),
+            "this command takes `--format human` and `--format json`",
+        ))
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -96,6 +96,11 @@ pub(crate) fn open(path: &Path) -> Result<File, FileError> {
     if metadata.is_dir() { Err(FileError::Directory(path.to_owned())) } else { Ok(file) }
 }
 
+/// The length of a file, if it has one: pipes and devices have none.
+pub(crate) fn length(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
+}
+
 pub(crate) fn read_error(path: &Path, source: io::Error) -> FileError {
     FileError::Read { path: path.to_owned(), source }
 }

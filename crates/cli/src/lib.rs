@@ -10,6 +10,8 @@
 //!                  commands::build ──► bundle                 Worker + table → a folder to deploy
 //!                  commands::keys ───► keys                   key pairs, JWKS
 //!                  commands::dev ────► dev                    the local platform, with a policy that is watched
+//!                  commands::replay ─► log ─► replay          recorded traffic, under another policy
+//!                  commands::suggest ► log ─► suggest         rules for what was denied
 //! ```
 //!
 //! # What this crate does not do
@@ -21,14 +23,27 @@ mod cli;
 mod commands;
 #[cfg(unix)]
 mod dev;
+mod doctor;
+mod document;
 mod files;
+mod github;
+mod import;
 mod json;
 pub mod keys;
+mod levels;
 mod lines;
 mod load;
+mod log;
+mod markdown;
 mod outcome;
+mod progress;
 mod render;
+mod replay;
+mod sarif;
+mod suggest;
 mod terminal;
+#[cfg(unix)]
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -1,15 +1,32 @@
 //! Lines of a stream, each of bounded length: an input that is one endless line must not fill the memory.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use crate::files::{self, FileError};
 
 /// The longest line that is read: a request's headers may be 128 KiB and its URL 16 KiB, and JSON may escape every byte.
 pub(crate) const LONGEST: usize = 4 * 1024 * 1024;
+
+/// What there is to say of a line that is longer.
+pub(crate) const TOO_LONG: &str = "the line is longer than 4 MiB";
+
+/// A file or stdin.
+pub(crate) type InputReader = BufReader<Box<dyn Read>>;
+
+/// Opens a file for reading line by line; `-` is stdin.
+pub(crate) fn open(path: &Path) -> Result<Lines<InputReader>, FileError> {
+    let input: Box<dyn Read> =
+        if path == Path::new("-") { Box::new(io::stdin().lock()) } else { Box::new(files::open(path)?) };
+    Ok(Lines::new(BufReader::with_capacity(64 * 1024, input)))
+}
 
 /// Reads lines into one buffer.
 #[derive(Debug)]
 pub(crate) struct Lines<R> {
     reader: R,
     line: Vec<u8>,
+    consumed: u64,
 }
 
 /// A line, or what there was in its place.
@@ -24,7 +41,12 @@ pub(crate) enum Line<'l> {
 impl<R: BufRead> Lines<R> {
     /// The lines of `reader`.
     pub(crate) fn new(reader: R) -> Self {
-        Self { reader, line: Vec::new() }
+        Self { reader, line: Vec::new(), consumed: 0 }
+    }
+
+    /// Bytes read so far, ends of lines among them.
+    pub(crate) fn consumed(&self) -> u64 {
+        self.consumed
     }
 
     /// The next line; `None` at the end. A line break at the very end of the stream opens no further line.
@@ -50,6 +72,7 @@ impl<R: BufRead> Lines<R> {
             }
             let consumed = piece.len() + usize::from(newline.is_some());
             self.reader.consume(consumed);
+            self.consumed += consumed as u64;
             if newline.is_some() {
                 break;
             }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use tidegate_compiler::Output;
 use tidegate_compiler::diagnostic::Severity;
+use tidegate_compiler::source::SourceMap;
 use tidegate_engine::{Policy, PolicyError};
 
 use crate::outcome::{Failure, Outcome};
@@ -12,14 +13,22 @@ use crate::terminal::Terminal;
 
 /// Compiles a policy for a command that needs its table. Findings, warnings too, go to stderr; errors end the command.
 pub(crate) fn compile(path: &Path, terminal: &mut Terminal) -> Result<Output, Failure> {
+    compile_with_sources(path, terminal).map(|(_, output)| output)
+}
+
+/// [`compile`] for a command that shows places in the policy's files.
+pub(crate) fn compile_with_sources(path: &Path, terminal: &mut Terminal) -> Result<(SourceMap, Output), Failure> {
     let compilation = tidegate_compiler::compile(path);
     terminal.findings(&compilation.sources, &compilation.diagnostics);
     let errors = compilation.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
-    compilation.output.ok_or_else(|| Failure {
-        outcome: Outcome::Found,
-        message: format!("`{}` does not compile: {}", path.display(), render::counted(errors, "error")),
-        help: None,
-    })
+    match compilation.output {
+        Some(output) => Ok((compilation.sources, output)),
+        None => Err(Failure {
+            outcome: Outcome::Found,
+            message: format!("`{}` does not compile: {}", path.display(), render::counted(errors, "error")),
+            help: None,
+        }),
+    }
 }
 
 /// Loads a table, as the Worker would.

@@ -1,60 +1,12 @@
-//! How findings look to people: rustc's way, one block a finding.
-//!
-//! Whatever comes from a file is shown without its control characters, so that a policy or a list cannot
-//! write to the operator's terminal.
+//! How findings and failures look to people: rustc's way, one block each.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
+use annotate_snippets::{Group, Level, Renderer, normalize_untrusted_str};
 use tidegate_compiler::checked::List;
-use tidegate_compiler::diagnostic::{Code, Diagnostic, Severity};
-use tidegate_compiler::source::{FileId, SourceMap, Span};
+pub(crate) use tidegate_test::render::{Shown, counted, diagnostics, shown, summary};
 
 use crate::outcome::Failure;
-
-/// How many findings of one list file people see; a script asks for JSON and sees all.
-pub(crate) const SHOWN_PER_LIST: usize = 20;
-
-/// A source line longer than this is named but not shown.
-const LONGEST_LINE: usize = 4096;
-
-/// All findings, each as a block; of a list file the first [`SHOWN_PER_LIST`] and a count.
-pub(crate) fn diagnostics(sources: &SourceMap, diagnostics: &[Diagnostic]) -> Vec<String> {
-    let mut per_list = BTreeMap::<FileId, usize>::new();
-    for diagnostic in diagnostics.iter().filter(|diagnostic| is_of_list(diagnostic)) {
-        *per_list.entry(diagnostic.span.file).or_default() += 1;
-    }
-    let mut seen = BTreeMap::<FileId, usize>::new();
-    let mut blocks = Vec::new();
-    for diagnostic in diagnostics {
-        if let Some(&total) = per_list.get(&diagnostic.span.file).filter(|_| is_of_list(diagnostic)) {
-            let seen = seen.entry(diagnostic.span.file).or_default();
-            *seen += 1;
-            if *seen == SHOWN_PER_LIST + 1 {
-                blocks.push(more_in_list(sources, diagnostic.span.file, total));
-            }
-            if *seen > SHOWN_PER_LIST {
-                continue;
-            }
-        }
-        blocks.push(block(sources, diagnostic));
-    }
-    blocks
-}
-
-/// `2 errors, 1 warning`.
-pub(crate) fn summary(diagnostics: &[Diagnostic]) -> String {
-    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
-    let counts = [(errors, "error"), (diagnostics.len() - errors, "warning")];
-    let words: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, noun)| counted(*n, noun)).collect();
-    if words.is_empty() { "no findings".to_owned() } else { words.join(", ") }
-}
-
-/// `1 rule`, `2 rules`.
-pub(crate) fn counted(n: usize, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
-}
 
 /// `14 lines skipped: 2 exception, 12 path`; `None` where nothing was passed over.
 pub(crate) fn skipped<'l>(lists: impl IntoIterator<Item = &'l List>) -> Option<String> {
@@ -72,95 +24,4 @@ pub(crate) fn failure(failure: &Failure) -> String {
     let title = Level::ERROR.primary_title(failure.message.as_str());
     let help = failure.help.iter().map(|help| Level::HELP.message(normalize_untrusted_str(help)));
     Renderer::styled().render(&[Group::with_title(title).elements(help)])
-}
-
-fn is_of_list(diagnostic: &Diagnostic) -> bool {
-    diagnostic.code == Code::ListLine
-}
-
-fn more_in_list(sources: &SourceMap, file: FileId, total: usize) -> String {
-    let path = sources.file(file).path.display();
-    let text = format!(
-        "{} more such lines in `{path}`, {total} in all (`tidegate check --format json` shows every one)",
-        total - SHOWN_PER_LIST
-    );
-    Renderer::styled().render(&[Group::with_title(Level::NOTE.primary_title(text))])
-}
-
-/// One finding with every place that belongs to it.
-fn block(sources: &SourceMap, diagnostic: &Diagnostic) -> String {
-    let level = match diagnostic.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-    };
-    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.as_str());
-    let mut group = Group::with_title(title);
-
-    // The finding's own file first, then those of its labels in the order in which they come.
-    let mut files = vec![diagnostic.span.file];
-    for label in &diagnostic.labels {
-        if !files.contains(&label.span.file) {
-            files.push(label.span.file);
-        }
-    }
-    for file in files {
-        let primary = (diagnostic.span.file == file).then_some((AnnotationKind::Primary, diagnostic.span, None));
-        let labels = diagnostic.labels.iter().filter(|label| label.span.file == file);
-        let context = labels.map(|label| (AnnotationKind::Context, label.span, Some(label.message.as_str())));
-        let places: Vec<_> = primary.into_iter().chain(context).collect();
-        group = match excerpt(sources, file, &places) {
-            Some(snippet) => group.element(snippet),
-            None => group.element(origin(sources, places[0].1)),
-        };
-    }
-    let help = diagnostic.help.iter().map(|help| Level::HELP.message(normalize_untrusted_str(help)));
-    Renderer::styled().render(&[group.elements(help)])
-}
-
-type Place<'d> = (AnnotationKind, Span, Option<&'d str>);
-
-/// The lines from the first place to the last; `None` where there is no text to show, or too much.
-///
-/// Cutting them out keeps the cost of a finding independent of the size of its file.
-fn excerpt<'s>(sources: &'s SourceMap, file: FileId, places: &[Place<'s>]) -> Option<Snippet<'s, Annotation<'s>>> {
-    let source = sources.file(file);
-    let text = source.text.as_str();
-    if text.is_empty() {
-        return None;
-    }
-    let spans: Vec<_> = places.iter().map(|(_, span, _)| within(text, span)).collect();
-    let first = spans.iter().map(|span| span.start).min()?;
-    let last = spans.iter().map(|span| span.end).max()?;
-    let start = text[..first].rfind('\n').map_or(0, |newline| newline + 1);
-    let end = text[last..].find('\n').map_or(text.len(), |newline| last + newline);
-    // A line that ends the Windows way is shown without its carriage return.
-    let end = if end > last && text[..end].ends_with('\r') { end - 1 } else { end };
-    let lines = &text[start..end];
-    if lines.lines().any(|line| line.len() > LONGEST_LINE) {
-        return None;
-    }
-    let annotations = places
-        .iter()
-        .zip(spans)
-        .map(|((kind, _, label), span)| kind.span(span.start - start..span.end - start).label(*label));
-    let path = source.path.display().to_string();
-    Some(Snippet::source(lines).path(path).line_start(sources.line_column(file, start).line).annotations(annotations))
-}
-
-/// A place without its text.
-fn origin(sources: &SourceMap, span: Span) -> Origin<'static> {
-    let file = sources.file(span.file);
-    let origin = Origin::path(file.path.display().to_string());
-    if file.text.is_empty() {
-        return origin;
-    }
-    let at = sources.line_column(span.file, span.start);
-    origin.line(at.line).char_column(at.column)
-}
-
-/// The span's bytes, pulled inside the text and onto character borders.
-fn within(text: &str, span: &Span) -> Range<usize> {
-    let start = text.floor_char_boundary(span.start.min(text.len()));
-    let end = text.ceil_char_boundary(span.end.clamp(start, text.len()));
-    start..end
 }

@@ -57,6 +57,11 @@ impl Terminal {
         }
     }
 
+    /// Shows one rendered finding.
+    pub(crate) fn note_block(&mut self, block: &str) {
+        self.styled(&format!("{block}\n"));
+    }
+
     /// Says why the command stops.
     pub(crate) fn failure(&mut self, failure: &Failure) {
         self.styled(&render::failure(failure));

@@ -15,13 +15,12 @@
 
 use std::collections::HashSet;
 
-use regex_automata::Anchored;
-use regex_automata::MatchKind;
 use regex_automata::dfa::dense::{Builder, Config};
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
+use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Hir, Look};
 
@@ -56,7 +55,11 @@ pub(crate) fn compile(regexes: &[String]) -> Result<Vec<u8>, TooLarge> {
 
 /// Builds the automaton of alternatives in the form that can be walked.
 pub(crate) fn determinize(regexes: &[String]) -> Result<Dfa, TooLarge> {
-    let alternatives = regexes.iter().map(|regex| parse(regex)).collect::<Result<Vec<_>, _>>()?;
+    determinize_hir(regexes.iter().map(|regex| parse(regex)).collect::<Result<Vec<_>, _>>()?)
+}
+
+/// The same, of alternatives that were parsed already.
+pub(crate) fn determinize_hir(alternatives: Vec<Hir>) -> Result<Dfa, TooLarge> {
     let whole = Hir::concat(vec![Hir::alternation(alternatives), Hir::look(Look::End)]);
     let nfa = thompson::Compiler::new()
         .configure(
@@ -78,36 +81,37 @@ pub(crate) fn determinize(regexes: &[String]) -> Result<Dfa, TooLarge> {
 }
 
 /// What walking several automata together came to.
-enum Walk {
+pub(crate) enum Walk {
     /// The shortest string, or one of them.
     Found(Vec<u8>),
+    /// There is none.
     Nothing,
+    /// Over [`MAX_PRODUCT`].
     TooLong,
 }
 
 /// Whether some string is matched by all of `by` and by none of `but_not`. Says yes where finding out would take too
 /// long, so callers must ask such that "yes" is the careful answer.
 pub(crate) fn meet(by: &[&Dfa], but_not: &[&Dfa]) -> bool {
-    !matches!(walk(by, but_not), Walk::Nothing)
+    !matches!(walk(by, but_not).0, Walk::Nothing)
 }
 
-/// A short string that is matched by all of `by` and by none of `but_not`, if there is one that is found in time.
-pub(crate) fn example(by: &[&Dfa], but_not: &[&Dfa]) -> Option<String> {
-    match walk(by, but_not) {
-        Walk::Found(bytes) => String::from_utf8(bytes).ok(),
-        Walk::Nothing | Walk::TooLong => None,
-    }
+/// Whether an automaton accepts a whole string.
+pub(crate) fn accepts(dfa: &Dfa, text: &str) -> bool {
+    let input = Input::new(text).anchored(Anchored::Yes);
+    dfa.try_search_fwd(&input).is_ok_and(|end| end.is_some_and(|end| end.offset() == text.len()))
 }
 
-/// Looks for a string that is matched by all of `by` and by none of `but_not`, shorter ones first.
-fn walk(by: &[&Dfa], but_not: &[&Dfa]) -> Walk {
+/// Looks for a string that is matched by all of `by` and by none of `but_not`, shorter ones first. Says how many tuples of
+/// states were looked at, too.
+pub(crate) fn walk(by: &[&Dfa], but_not: &[&Dfa]) -> (Walk, usize) {
     let dfas: Vec<&Dfa> = by.iter().chain(but_not).copied().collect();
     let Some(start) = dfas
         .iter()
         .map(|dfa| dfa.start_state(&start::Config::new().anchored(Anchored::Yes)).ok())
         .collect::<Option<Vec<StateID>>>()
     else {
-        return Walk::TooLong;
+        return (Walk::TooLong, 0);
     };
     let bytes = distinct_bytes(&dfas);
     let mut seen = HashSet::from([start.clone()]);
@@ -121,7 +125,7 @@ fn walk(by: &[&Dfa], but_not: &[&Dfa]) -> Walk {
             let back = std::iter::successors((at > 0).then_some(at), |&at| Some(reached[at].1).filter(|&at| at > 0));
             let mut found: Vec<u8> = back.map(|at| reached[at].2).collect();
             found.reverse();
-            return Walk::Found(found);
+            return (Walk::Found(found), seen.len());
         }
         for &byte in &bytes {
             let next: Vec<StateID> =
@@ -131,14 +135,14 @@ fn walk(by: &[&Dfa], but_not: &[&Dfa]) -> Walk {
             }
             if seen.insert(next.clone()) {
                 if seen.len() > MAX_PRODUCT {
-                    return Walk::TooLong;
+                    return (Walk::TooLong, seen.len());
                 }
                 reached.push((next, at, byte));
             }
         }
         at += 1;
     }
-    Walk::Nothing
+    (Walk::Nothing, seen.len())
 }
 
 /// One byte of each set that no automaton tells apart, one that people like to read if there is any.
@@ -159,7 +163,6 @@ fn parse(regex: &str) -> Result<Hir, TooLarge> {
 
 #[cfg(test)]
 mod tests {
-    use regex_automata::Input;
     use regex_automata::dfa::sparse;
 
     use super::*;
@@ -212,6 +215,10 @@ mod tests {
 
     #[test]
     fn an_example_is_short_and_matched_by_all_that_it_has_to_be() {
+        let example = |by: &[&Dfa], but_not: &[&Dfa]| match walk(by, but_not).0 {
+            Walk::Found(bytes) => String::from_utf8(bytes).ok(),
+            Walk::Nothing | Walk::TooLong => None,
+        };
         assert_eq!(example(&[&dfa("a.*"), &dfa(".*b")], &[&dfa("ab")]).as_deref(), Some("aab"));
         assert_eq!(example(&[&dfa(".*")], &[]).as_deref(), Some(""));
         assert_eq!(example(&[&dfa("[^/]+/[^/]+")], &[]).as_deref(), Some("a/a"));

@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::alternatives::Places;
+use crate::levels::Levels;
 use crate::list;
 use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::ListFormat;
@@ -51,6 +53,8 @@ pub struct CheckedPolicy {
     pub keys: Vec<Key>,
     /// Rules, in file order, `extends` first.
     pub rules: Vec<Rule>,
+    /// What becomes of findings; nothing of it is compiled.
+    pub lints: Levels,
 }
 
 /// One alternative of `enforce-for`: all that it names must hold.
@@ -82,6 +86,8 @@ pub struct Customer {
     pub tags: BTreeSet<String>,
     /// Values for `{vars.X}`.
     pub vars: BTreeMap<String, String>,
+    /// Where the customer was named; `None` in policies that nobody wrote.
+    pub span: Option<Span>,
 }
 
 /// A domain list that was read from a file. Its names are canonical, each set is sorted and without duplicates, and no name
@@ -114,6 +120,18 @@ impl List {
         let alone = self.alone.iter().map(|name| (name.as_str(), true, false));
         let beneath = self.beneath.iter().map(|name| (name.as_str(), false, true));
         names.chain(alone).chain(beneath)
+    }
+
+    /// A list of names that stand for themselves and everything beneath them; they are sorted.
+    #[cfg(test)]
+    pub(crate) fn of_names(id: &str, names: Vec<String>, span: Span) -> Self {
+        let (id, file, format) = (id.to_owned(), span.file, ListFormat::Domains);
+        Self { id, names, alone: Vec::new(), beneath: Vec::new(), skipped: Vec::new(), file, format, span }
+    }
+
+    /// Whether another list has the same names, for the same hosts.
+    pub fn has_the_names_of(&self, other: &Self) -> bool {
+        self.names == other.names && self.alone == other.alone && self.beneath == other.beneath
     }
 
     /// How many names the list has.
@@ -207,6 +225,8 @@ pub struct Condition {
     pub paths: Option<Vec<PathPattern>>,
     /// Header conditions: lower-case name, alternatives for its value. Each name is a dimension of its own.
     pub headers: Vec<(String, Vec<AnyRunGlob>)>,
+    /// Where its plain values are written.
+    pub places: Places,
 }
 
 /// The host dimension's alternatives.
@@ -267,6 +287,16 @@ pub enum Scheme {
     Http,
     /// `https`, and `wss`.
     Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
 }
 
 /// What a rule has done to the requests it allows: all `remove`, then all `set`, then `jwt`.

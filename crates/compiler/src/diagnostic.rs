@@ -1,6 +1,7 @@
 //! Findings about a policy, as data. How they look is the command line's business.
 
 use crate::source::Span;
+use crate::tree::did_you_mean;
 
 /// One finding: what is wrong, where, and the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,10 +100,10 @@ fn plain(text: impl Into<String>) -> String {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal $(lint $level:ident)?,)*) => {
+    ($(#[doc = $doc:literal] $name:ident = $text:literal $(lint $level:ident)?,)*) => {
         /// What a finding is about. The texts are API: scripts and editors hold them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Code { $($(#[$doc])* $name,)* }
+        pub enum Code { $(#[doc = $doc] $name,)* }
 
         impl Code {
             /// Every code, in alphabetical order.
@@ -113,12 +114,44 @@ macro_rules! codes {
                 match self { $(Self::$name => $text,)* }
             }
 
+            /// What it means, in a sentence.
+            pub fn summary(self) -> &'static str {
+                match self { $(Self::$name => $doc.trim(),)* }
+            }
+
+            /// Its page, in Markdown: what it means, why it matters, what to avoid and what to prefer.
+            pub const fn page(self) -> &'static str {
+                match self { $(Self::$name => include_str!(concat!("../../../docs/diagnostics/", $text, ".md")),)* }
+            }
+
             /// How a lint is treated unless somebody says otherwise; `None` for what is always an error.
             pub const fn default_level(self) -> Option<Level> {
                 match self { $($(Self::$name => Some(Level::$level),)?)* _ => None }
             }
         }
     };
+}
+
+impl Code {
+    /// Every lint, in alphabetical order.
+    pub fn lints() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|code| code.is_lint())
+    }
+
+    /// Whether it has a level; all else is an error always.
+    pub const fn is_lint(self) -> bool {
+        self.default_level().is_some()
+    }
+
+    /// The code of this text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+
+    /// The code that somebody may have meant who wrote this.
+    pub fn similar(written: &str) -> Option<Self> {
+        did_you_mean(written, Self::ALL.iter().map(|code| code.as_str())).and_then(Self::parse)
+    }
 }
 
 codes! {
@@ -133,7 +166,7 @@ codes! {
     /// An array that must hold something holds nothing.
     EmptyArray = "empty-array",
     /// A list file holds no name.
-    EmptyList = "empty-list",
+    EmptyList = "empty-list" lint Warn,
     /// An allow rule whose day has come.
     Expired = "expired" lint Warn,
     /// An allow rule whose day comes within two weeks.

@@ -16,22 +16,29 @@
 //! # What this crate does not do
 //! It prints nothing and knows no exit codes: findings are data. It decides no request; that is `tidegate-engine`.
 
+pub mod alternatives;
+pub mod analysis;
 mod automaton;
 mod check;
 pub mod checked;
 pub mod diagnostic;
+pub mod levels;
+pub mod lint;
 mod list;
 pub mod load;
 mod lower;
 mod pattern;
+pub mod schema;
 pub mod source;
 mod syntax;
 pub mod tree;
+mod universe;
 
 use std::path::Path;
 
 use checked::CheckedPolicy;
 use diagnostic::{Diagnostic, Severity};
+use levels::Levels;
 use source::SourceMap;
 
 /// What compiling a policy came to.
@@ -56,10 +63,18 @@ pub struct Output {
 
 /// Reads, checks and compiles the policy in `path` and everything it extends. Same input, same bytes.
 pub fn compile(path: &Path) -> Compilation {
+    compile_with(path, &Levels::default())
+}
+
+/// As [`compile`], with levels of lints that stand over those of the policy.
+pub fn compile_with(path: &Path, levels: &Levels) -> Compilation {
     let mut sources = SourceMap::default();
     let mut diagnostics = Vec::new();
     let loaded = load::load(path, &mut sources, &mut diagnostics);
     let policy = check::check(&loaded, &mut sources, &mut diagnostics);
+    if let Some(policy) = &policy {
+        diagnostics = policy.lints.then(levels).apply(diagnostics);
+    }
     let mut output = None;
     if let Some(policy) = policy
         && !diagnostics.iter().any(|finding| finding.severity == Severity::Error)
@@ -71,4 +86,10 @@ pub fn compile(path: &Path) -> Compilation {
     }
     diagnostics.sort_by_key(|finding| (finding.span, finding.code));
     Compilation { sources, diagnostics, output }
+}
+
+/// The table of a checked policy, or of one that was made from a checked policy. What was checked compiles, but for automata
+/// that grow too large.
+pub fn table(policy: &CheckedPolicy) -> Result<Vec<u8>, Vec<Diagnostic>> {
+    lower::lower(policy)
 }

@@ -58,6 +58,14 @@ impl AnyRunGlob {
     }
 }
 
+/// What every host that a glob covers ends with, whole labels.
+pub(crate) fn fixed_part(glob: &str) -> &str {
+    match glob.rsplit_once('*') {
+        Some((_, after)) => after.split_once('.').map_or("", |(_, fixed)| fixed),
+        None => glob,
+    }
+}
+
 /// A domain and everything beneath it, as a regex.
 pub(crate) fn domain_regex(name: &str) -> String {
     format!(r"(?:[^.]+\.)*{}", regex_syntax::escape(name))

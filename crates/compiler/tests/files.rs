@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use tempfile::TempDir;
-use tidegate_compiler::compile;
-use tidegate_compiler::diagnostic::{Code, Severity};
+use tidegate_compiler::diagnostic::{Code, Level, Severity};
+use tidegate_compiler::levels::{Levels, Lints};
+use tidegate_compiler::{compile, compile_with};
 
 const RULE: &str = "[[rule]]\nid = \"r\"\neffect = \"deny\"\n";
 
@@ -77,6 +78,28 @@ fn a_list_without_a_name_is_worth_a_look() {
     let policy = directory.path().join("policy.toml");
     assert_eq!(findings(&policy), [(Code::EmptyList, "policy.toml".to_owned(), 3, 8)]);
     assert!(compile(&policy).output.is_some());
+}
+
+#[test]
+fn the_policy_says_what_a_lint_comes_to_and_the_command_line_says_it_over_the_policy() {
+    let directory = with_list("domains", b"");
+    let policy = directory.path().join("policy.toml");
+    let with_level = |level: &str| {
+        let text = fs::read_to_string(&policy).unwrap();
+        let rest = text.split("[lints]").next().unwrap();
+        fs::write(&policy, format!("{rest}[lints]\nempty-list = \"{level}\"\n")).unwrap();
+    };
+    with_level("deny");
+    assert_eq!(findings(&policy), [(Code::EmptyList, "policy.toml".to_owned(), 3, 8)]);
+    assert!(compile(&policy).output.is_none());
+    with_level("allow");
+    assert_eq!(findings(&policy), []);
+
+    let mut levels = Levels::default();
+    levels.set(Lints::One(Code::EmptyList), Level::Warn);
+    let compilation = compile_with(&policy, &levels);
+    assert_eq!(compilation.diagnostics[0].severity, Severity::Warning);
+    assert!(compilation.output.is_some());
 }
 
 #[test]

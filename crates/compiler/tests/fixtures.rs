@@ -9,7 +9,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use tidegate_compiler::diagnostic::{Code, Diagnostic, Severity};
+use tidegate_compiler::analysis::Budget;
+use tidegate_compiler::diagnostic::{Code, Diagnostic, Level, Severity};
+use tidegate_compiler::levels::{Levels, Lints};
+use tidegate_compiler::lint::lint;
 use tidegate_compiler::source::Span;
 use tidegate_compiler::{Compilation, compile};
 
@@ -109,15 +112,59 @@ fn what_invalid_policies_say_to_people_is_as_it_was_read_and_approved() {
     }
 }
 
+/// What lints find in the policies of `lints`, all of them looked for, on 2026-11-22.
+static LINTED: LazyLock<Vec<(PathBuf, Compilation)>> = LazyLock::new(|| {
+    let linted = policies(&fixtures("lints")).into_iter().map(|policy| {
+        let mut compilation = compile(&policy);
+        let output = compilation
+            .output
+            .as_ref()
+            .unwrap_or_else(|| panic!("{}: {:#?}", policy.display(), compilation.diagnostics));
+        let mut levels = Levels::default();
+        for code in Code::lints() {
+            levels.set(Lints::One(code), Level::Warn);
+        }
+        let budget = Budget { question: 3_000, all: 30_000 };
+        compilation.diagnostics =
+            lint(output, &compilation.sources, &levels, 1_795_348_800, budget, &mut |_, _| {}).unwrap();
+        (policy, compilation)
+    });
+    linted.collect()
+});
+
+#[test]
+fn lints_find_what_is_hardly_meant_and_nothing_else() {
+    for (policy, compilation) in LINTED.iter() {
+        let directory = fixtures("lints");
+        let found: Vec<String> = compilation
+            .diagnostics
+            .iter()
+            .map(|finding| {
+                format!("{} {}", finding.code.as_str(), place(compilation, &directory, policy, finding.span))
+            })
+            .collect();
+        let text = fs::read_to_string(policy).unwrap();
+        let expected: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#~ ")).collect();
+        assert_eq!(found, expected, "{}", policy.display());
+    }
+}
+
+#[test]
+fn what_lints_say_to_people_is_as_it_was_read_and_approved() {
+    let directory = fixtures("lints");
+    let texts: Vec<String> =
+        LINTED.iter().map(|(policy, compilation)| render(compilation, &directory, policy)).collect();
+    insta::assert_snapshot!("lints", texts.join("\n"));
+}
+
 #[test]
 fn every_code_has_a_fixture() {
-    let findings = INVALID.iter().flat_map(|it| &it.compilation.diagnostics);
+    let findings = INVALID.iter().map(|it| &it.compilation).chain(LINTED.iter().map(|(_, linted)| linted));
+    let findings = findings.flat_map(|compilation| &compilation.diagnostics);
     let mut shown: BTreeSet<Code> = findings.map(|finding| finding.code).collect();
-    // Files that are no text, or larger than a repository should hold, are made in `tests/files.rs`; a warning is not
-    // invalid.
+    // Files that are no text, empty, or larger than a repository should hold, are made in `tests/files.rs`.
     shown.extend([Code::NotUtf8, Code::FileTooLarge, Code::EmptyList]);
-    let errors = Code::ALL.iter().filter(|code| code.default_level().is_none());
-    let missing: Vec<&str> = errors.filter(|code| !shown.contains(code)).map(|code| code.as_str()).collect();
+    let missing: Vec<&str> = Code::ALL.iter().filter(|code| !shown.contains(code)).map(|code| code.as_str()).collect();
     assert_eq!(missing, <[&str; 0]>::default());
 }
 

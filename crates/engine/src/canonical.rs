@@ -31,7 +31,8 @@ pub struct Target {
     host: Host,
     port: u16,
     path: String,
-    reading: PathReading,
+    /// Bits of [`PathDoubt`].
+    doubts: u8,
 }
 
 /// The schemes a request can go out with; ws is http, wss is https.
@@ -80,6 +81,54 @@ pub enum PathReading {
     EncodedSlashOrPercent,
     /// Upstreams may read it as another path.
     Ambiguous,
+}
+
+/// Why a path has more than one reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PathDoubt {
+    /// An encoded backslash.
+    Backslash,
+    /// A control character, NUL among them.
+    Control,
+    /// A segment `.;…` or `..;…`, which some servers take for a dot segment.
+    DotSegment,
+    /// An empty segment that is not the last.
+    EmptySegment,
+    /// An encoded slash.
+    Slash,
+    /// An encoded percent sign.
+    Percent,
+    /// A `%` that no two hex digits follow.
+    StrayPercent,
+    /// Escapes that are not UTF-8.
+    NotUtf8,
+}
+
+impl PathDoubt {
+    /// Every doubt.
+    pub const ALL: [Self; 8] = [
+        Self::Backslash,
+        Self::Control,
+        Self::DotSegment,
+        Self::EmptySegment,
+        Self::Slash,
+        Self::Percent,
+        Self::StrayPercent,
+        Self::NotUtf8,
+    ];
+
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Backslash => 1,
+            Self::Control => 2,
+            Self::DotSegment => 4,
+            Self::EmptySegment => 8,
+            Self::Slash => 16,
+            Self::Percent => 32,
+            Self::StrayPercent => 64,
+            Self::NotUtf8 => 128,
+        }
+    }
 }
 
 /// Why a URL is not one that can be judged.
@@ -145,9 +194,9 @@ impl Target {
         if url.as_str().len() > MAX_URL {
             return Err(InvalidTarget::TooLong);
         }
-        let (path, reading) = matched_path(url.path());
+        let (path, doubts) = matched_path(url.path());
         let port = url.port().unwrap_or(scheme.default_port());
-        Ok(Self { port, path, reading, scheme, host, url: url.into() })
+        Ok(Self { port, path, doubts, scheme, host, url: url.into() })
     }
 
     /// The URL that is judged and forwarded.
@@ -177,7 +226,12 @@ impl Target {
 
     /// Whether the path has one reading.
     pub fn path_reading(&self) -> PathReading {
-        self.reading
+        reading(self.doubts)
+    }
+
+    /// Why the path has more than one reading.
+    pub fn path_doubts(&self) -> impl Iterator<Item = PathDoubt> {
+        PathDoubt::ALL.into_iter().filter(|&doubt| self.doubts & doubt.bit() != 0)
     }
 }
 
@@ -242,7 +296,19 @@ pub fn host(written: &str) -> Result<Host, InvalidHost> {
 /// Brings path text that somebody wrote in a pattern into the form that paths are matched in, and says how certain
 /// its reading is. Dot segments are left as they are: a pattern that holds one is the caller's error to report.
 pub fn path_text(written: &str) -> (String, PathReading) {
-    matched_path(written)
+    let (matched, doubts) = matched_path(written);
+    (matched, reading(doubts))
+}
+
+/// What a path with these doubts is.
+const fn reading(doubts: u8) -> PathReading {
+    if doubts == 0 {
+        PathReading::Plain
+    } else if doubts & !(PathDoubt::Slash.bit() | PathDoubt::Percent.bit()) == 0 {
+        PathReading::EncodedSlashOrPercent
+    } else {
+        PathReading::Ambiguous
+    }
 }
 
 /// `C:` or `c|` (WHATWG URL, "Windows drive letter").
@@ -276,12 +342,13 @@ fn without_dot_segments(path: &str) -> String {
     format!("/{}", resolved.join("/"))
 }
 
-/// The matched form of a path, and its reading.
-fn matched_path(path: &str) -> (String, PathReading) {
+/// The matched form of a path, and what is doubtful about it.
+fn matched_path(path: &str) -> (String, u8) {
+    let mut doubts = 0;
+    let mut doubt = |doubt: PathDoubt| doubts |= doubt.bit();
     let mut matched = String::with_capacity(path.len());
     // What an upstream sees after one round of decoding.
     let mut decoded = Vec::with_capacity(path.len());
-    let mut reading = PathReading::Plain;
     let mut rest = path.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
@@ -295,7 +362,7 @@ fn matched_path(path: &str) -> (String, PathReading) {
             continue;
         }
         let Some((byte, after)) = escaped_byte(after) else {
-            reading = PathReading::Ambiguous; // a stray `%`
+            doubt(PathDoubt::StrayPercent);
             decoded.push(b'%');
             matched.push('%');
             continue;
@@ -303,29 +370,28 @@ fn matched_path(path: &str) -> (String, PathReading) {
         rest = after;
         decoded.push(byte);
         match byte {
-            b'/' | b'%' => reading = reading.max(PathReading::EncodedSlashOrPercent),
-            b'\\' => reading = PathReading::Ambiguous,
+            b'/' => doubt(PathDoubt::Slash),
+            b'%' => doubt(PathDoubt::Percent),
+            b'\\' => doubt(PathDoubt::Backslash),
             _ => {}
         }
         if is_unreserved(byte) { matched.push(char::from(byte)) } else { push_escape(&mut matched, byte) }
     }
-    let readable = std::str::from_utf8(&decoded).is_ok_and(|text| !text.chars().any(char::is_control));
-    if !readable || has_doubtful_segment(&matched) {
-        reading = PathReading::Ambiguous;
+    match std::str::from_utf8(&decoded) {
+        Ok(text) if text.chars().any(char::is_control) => doubt(PathDoubt::Control),
+        Ok(_) => {}
+        Err(_) => doubt(PathDoubt::NotUtf8),
     }
-    (matched, reading)
-}
-
-/// A segment `.;…` or `..;…`, which some servers take for a dot segment, or an empty one that is not the last.
-fn has_doubtful_segment(path: &str) -> bool {
-    let mut segments = path.split('/').skip(1).peekable();
+    let mut segments = matched.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
-        let inner = segments.peek().is_some();
-        if (segment.is_empty() && inner) || segment.starts_with(".;") || segment.starts_with("..;") {
-            return true;
+        if segment.is_empty() && segments.peek().is_some() {
+            doubt(PathDoubt::EmptySegment);
+        }
+        if segment.starts_with(".;") || segment.starts_with("..;") {
+            doubt(PathDoubt::DotSegment);
         }
     }
-    false
+    (matched, doubts)
 }
 
 /// The byte behind a `%`, and what follows its two digits.
@@ -354,6 +420,21 @@ const fn is_path_byte(byte: u8) -> bool {
             byte,
             b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@' | b'/'
         )
+}
+
+impl fmt::Display for PathDoubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Backslash => "an encoded backslash",
+            Self::Control => "a control character",
+            Self::DotSegment => "a segment that begins with `.;` or `..;`, which some servers take for a dot segment",
+            Self::EmptySegment => "an empty segment",
+            Self::Slash => "an encoded slash",
+            Self::Percent => "an encoded percent sign",
+            Self::StrayPercent => "a `%` without two hex digits",
+            Self::NotUtf8 => "escapes that are not UTF-8",
+        })
+    }
 }
 
 impl fmt::Display for InvalidTarget {
@@ -437,6 +518,27 @@ mod tests {
         for received in ["/", "/a/", "/a/..%3Bb", "/é", "/a.;b", "/a?b=//"] {
             assert_eq!(path(received).1, PathReading::Plain, "{received}");
         }
+    }
+
+    #[test]
+    fn every_doubt_about_a_path_is_named() {
+        let doubts = |received: &str| {
+            Target::parse(&format!("https://a.example{received}")).unwrap().path_doubts().collect::<Vec<_>>()
+        };
+        for (received, doubt) in [
+            ("/a%5cb", PathDoubt::Backslash),
+            ("/a%00", PathDoubt::Control),
+            ("/%2e%2e;/b", PathDoubt::DotSegment),
+            ("//a", PathDoubt::EmptySegment),
+            ("/a%2fb", PathDoubt::Slash),
+            ("/a%252e", PathDoubt::Percent),
+            ("/a%%34%31", PathDoubt::StrayPercent),
+            ("/%ff", PathDoubt::NotUtf8),
+        ] {
+            assert_eq!(doubts(received), [doubt], "{received}");
+        }
+        assert_eq!(doubts("/a%2f%5c"), [PathDoubt::Backslash, PathDoubt::Slash]);
+        assert_eq!(doubts("/a%41"), []);
     }
 
     #[test]

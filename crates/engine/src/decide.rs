@@ -1,15 +1,16 @@
 //! The decision: every rule against the request, and what follows from those that match.
 //!
-//! A condition is true, false or *unknown*: on an ambiguous path nobody knows what a path pattern would say to the
-//! path that the upstream reads. The three values combine as Kleene's do (`false and unknown` is false). An allow rule
-//! matches only if it is certainly true, a deny rule unless it is certainly false.
+//! An allow rule matches only if it is certainly true, a deny rule unless it is certainly false ([`crate::matching`]).
+
+use std::fmt;
 
 use sha2::{Digest, Sha256};
-use tidegate_table::{Condition, Customer, Dimension, Effect, EnforceFor, Fault, Rule, Table, Texts};
+use tidegate_table::{Condition, Customer, Dimension, Effect, EnforceFor, Fault, Table, Texts};
 
-use crate::canonical::{PathReading, Scheme, Target};
-use crate::hygiene::{tokens, trim};
+use crate::canonical::{InvalidTarget, Target};
+use crate::hygiene::tokens;
 use crate::judgement::Reason;
+use crate::matching::{Nobody, Truth, covers_host, meets, names_host_exactly, rule_truth};
 use crate::policy::{Mode, Policy};
 use crate::request::{MAX_HEADERS, RequestView};
 
@@ -43,7 +44,17 @@ impl Scratch {
         }
     }
 
-    fn clear(&mut self) {
+    /// Whether a set of the host index holds the request's host.
+    pub(crate) fn holds_host(&self, set: u32) -> bool {
+        self.sets.contains(set)
+    }
+
+    /// Whether a set of the host index names the request's host exactly.
+    pub(crate) fn names_host(&self, set: u32) -> bool {
+        self.exact_sets.contains(set)
+    }
+
+    pub(crate) fn clear(&mut self) {
         self.sets.clear();
         self.exact_sets.clear();
         for list in [&mut self.rules, &mut self.would_deny, &mut self.would_allow, &mut self.denied] {
@@ -91,7 +102,7 @@ impl<'s> Decision<'s> {
         condition: &Condition<'_>,
         target: &Target,
     ) -> Result<bool, Fault> {
-        host_matches(policy, condition, self.scratch, target)
+        covers_host(policy, condition, self.scratch, target)
     }
 }
 
@@ -122,32 +133,16 @@ pub(crate) fn decide<'s>(policy: &Policy<'_>, request: &RequestView<'_>, scratch
 }
 
 fn evaluate(policy: &Policy<'_>, request: &RequestView<'_>, scratch: &mut Scratch) -> Result<Verdict, Fault> {
-    let Some(target) = valid_target(request) else { return Ok(Verdict::deny(Reason::InvalidRequest)) };
-    let Some(subject) = Subject::of(policy, request, target)? else {
-        return Ok(Verdict::deny(Reason::UnknownCustomer));
+    let subject = match prepare(policy, request, scratch)? {
+        Ok(subject) => subject,
+        Err(unjudged) => return Ok(Verdict::deny(unjudged.reason())),
     };
-
-    let known_sets = policy.table.policy()?.set_count()?;
-    let mut unknown_set = false;
-    policy.table.sets_of_host(target.host().as_str(), |set, exact| {
-        if set >= known_sets {
-            unknown_set = true;
-            return;
-        }
-        scratch.sets.insert(set);
-        if exact {
-            scratch.exact_sets.insert(set);
-        }
-    })?;
-    if unknown_set {
-        return Err(Fault("no such set"));
-    }
-
+    let target = subject.target;
     let may_waive = policy.mode() == Mode::Report && !is_enforced_already(policy, &subject)?;
     let mut names_special_host = false;
     for index in 0..policy.table.rule_count() {
         let rule = policy.table.rule(index)?;
-        let truth = rule_truth(policy, &rule, &subject, scratch)?;
+        let truth = rule_truth(policy, &rule, &subject, scratch, &mut Nobody)?;
         let report = rule.is_report()?;
         match rule.effect()? {
             Effect::Deny if truth != Truth::False => {
@@ -199,15 +194,84 @@ fn denied_but_for_policy_mode(policy: &Policy<'_>, scratch: &Scratch) -> Result<
     Ok(false)
 }
 
+/// Why a request never comes to the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unjudged {
+    /// `invalid-request`: names and values of the headers are over 128 KiB together.
+    Headers,
+    /// `invalid-request`: the method is no token (RFC 9110 §5.6.2).
+    Method,
+    /// `invalid-request`: the URL is none that can be judged.
+    Target(InvalidTarget),
+    /// `invalid-request`: TRACE sends back what it is sent, credentials too.
+    Trace,
+    /// `unknown-customer`: the request does not say whose it is.
+    UnknownCustomer,
+}
+
+impl Unjudged {
+    /// The reason of the denial.
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Headers | Self::Method | Self::Target(_) | Self::Trace => Reason::InvalidRequest,
+            Self::UnknownCustomer => Reason::UnknownCustomer,
+        }
+    }
+}
+
+impl fmt::Display for Unjudged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Headers => f.write_str("the headers are over 128 KiB"),
+            Self::Method => f.write_str("the method is not a token"),
+            Self::Target(invalid) => invalid.fmt(f),
+            Self::Trace => f.write_str("TRACE is never let through"),
+            Self::UnknownCustomer => f.write_str("the request does not say whose it is"),
+        }
+    }
+}
+
+/// Makes a request ready for the rules: who asks for what, and which sets of the host index hold its host.
+pub(crate) fn prepare<'r, 'p>(
+    policy: &'p Policy<'_>,
+    request: &'r RequestView<'_>,
+    scratch: &mut Scratch,
+) -> Result<Result<Subject<'r, 'p>, Unjudged>, Fault> {
+    let target = match valid_target(request) {
+        Ok(target) => target,
+        Err(unjudged) => return Ok(Err(unjudged)),
+    };
+    let Some(subject) = Subject::of(policy, request, target)? else { return Ok(Err(Unjudged::UnknownCustomer)) };
+
+    let known_sets = policy.table.policy()?.set_count()?;
+    let mut unknown_set = false;
+    policy.table.sets_of_host(target.host().as_str(), |set, exact| {
+        if set >= known_sets {
+            unknown_set = true;
+            return;
+        }
+        scratch.sets.insert(set);
+        if exact {
+            scratch.exact_sets.insert(set);
+        }
+    })?;
+    if unknown_set { Err(Fault("no such set")) } else { Ok(Ok(subject)) }
+}
+
 /// The target of a request that can be judged at all.
-fn valid_target<'r>(request: &RequestView<'r>) -> Option<&'r Target> {
-    let target = request.target.ok()?;
-    let method_is_judged = is_token(request.method) && !request.method.eq_ignore_ascii_case("TRACE");
+fn valid_target<'r>(request: &RequestView<'r>) -> Result<&'r Target, Unjudged> {
+    let target = request.target.map_err(Unjudged::Target)?;
+    if !is_token(request.method) {
+        return Err(Unjudged::Method);
+    }
+    if request.method.eq_ignore_ascii_case("TRACE") {
+        return Err(Unjudged::Trace);
+    }
     let header_bytes = request
         .headers
         .iter()
         .fold(0_usize, |sum, (name, value)| sum.saturating_add(name.len()).saturating_add(value.len()));
-    (method_is_judged && header_bytes <= MAX_HEADERS).then_some(target)
+    if header_bytes > MAX_HEADERS { Err(Unjudged::Headers) } else { Ok(target) }
 }
 
 /// RFC 9110 §5.6.2.
@@ -216,15 +280,15 @@ fn is_token(text: &str) -> bool {
 }
 
 /// Who asks for what, checked and looked up once.
-struct Subject<'r, 'p> {
-    request: &'r RequestView<'r>,
-    target: &'r Target,
+pub(crate) struct Subject<'r, 'p> {
+    pub(crate) request: &'r RequestView<'r>,
+    pub(crate) target: &'r Target,
     customer: Option<&'r str>,
     tags: &'r [String],
     known: Option<Customer<'p>>,
-    is_upgrade: bool,
+    pub(crate) is_upgrade: bool,
     /// Days since 1970-01-01.
-    today: i64,
+    pub(crate) today: i64,
 }
 
 impl<'r, 'p> Subject<'r, 'p> {
@@ -253,7 +317,7 @@ impl<'r, 'p> Subject<'r, 'p> {
         Ok(Some(Self { request, target, customer, tags, known, is_upgrade: request.is_upgrade(), today }))
     }
 
-    fn has_tag(&self, wanted: Texts<'_>) -> Result<bool, Fault> {
+    pub(crate) fn has_tag(&self, wanted: Texts<'_>) -> Result<bool, Fault> {
         for tag in wanted {
             let tag = tag?;
             if self.tags.iter().any(|own| own == tag) {
@@ -268,7 +332,7 @@ impl<'r, 'p> Subject<'r, 'p> {
         Ok(false)
     }
 
-    fn is_customer_in(&self, policy: &Policy<'_>, dimension: &Dimension<'_>) -> Result<bool, Fault> {
+    pub(crate) fn is_customer_in(&self, policy: &Policy<'_>, dimension: &Dimension<'_>) -> Result<bool, Fault> {
         match self.customer {
             Some(name) => meets(policy, dimension, name),
             None => Ok(false),
@@ -278,132 +342,6 @@ impl<'r, 'p> Subject<'r, 'p> {
 
 fn is_customer(name: &str) -> bool {
     (1..=MAX_CUSTOMER).contains(&name.len()) && !name.chars().any(char::is_control)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Truth {
-    False,
-    Unknown,
-    True,
-}
-
-impl Truth {
-    const fn not(self) -> Self {
-        match self {
-            Self::False => Self::True,
-            Self::Unknown => Self::Unknown,
-            Self::True => Self::False,
-        }
-    }
-}
-
-impl From<bool> for Truth {
-    fn from(value: bool) -> Self {
-        if value { Self::True } else { Self::False }
-    }
-}
-
-fn rule_truth(
-    policy: &Policy<'_>,
-    rule: &Rule<'_>,
-    subject: &Subject<'_, '_>,
-    scratch: &Scratch,
-) -> Result<Truth, Fault> {
-    let condition = rule.condition()?;
-    if rule.effect()? == Effect::Allow && !meets_allow_defaults(rule, &condition, subject)? {
-        return Ok(Truth::False);
-    }
-    let matched = condition_truth(policy, &condition, subject, scratch, rule.takes_escapes_literally()?)?;
-    if matched == Truth::False {
-        return Ok(Truth::False);
-    }
-    let mut excepted = Truth::False;
-    for exception in rule.exceptions()? {
-        excepted = excepted.max(condition_truth(policy, &exception?, subject, scratch, false)?);
-    }
-    Ok(matched.min(excepted.not()))
-}
-
-/// What an allow rule wants where it says nothing: https, the scheme's own port, no upgrade; and its day has not come.
-fn meets_allow_defaults(rule: &Rule<'_>, condition: &Condition<'_>, subject: &Subject<'_, '_>) -> Result<bool, Fault> {
-    let target = subject.target;
-    Ok((condition.schemes()?.is_some() || target.scheme() == Scheme::Https)
-        && (condition.ports()?.is_some() || target.port() == target.scheme().default_port())
-        && (!subject.is_upgrade || rule.meets_upgrades()?)
-        && rule.expires()?.is_none_or(|day| subject.today < i64::from(day)))
-}
-
-fn condition_truth(
-    policy: &Policy<'_>,
-    condition: &Condition<'_>,
-    subject: &Subject<'_, '_>,
-    scratch: &Scratch,
-    literal: bool,
-) -> Result<Truth, Fault> {
-    let target = subject.target;
-    if let Some(customers) = condition.customers()?
-        && !subject.is_customer_in(policy, &customers)?
-    {
-        return Ok(Truth::False);
-    }
-    if let Some(tags) = condition.tags()?
-        && !subject.has_tag(tags)?
-    {
-        return Ok(Truth::False);
-    }
-    if let Some((http, https)) = condition.schemes()?
-        && !(if target.scheme() == Scheme::Http { http } else { https })
-    {
-        return Ok(Truth::False);
-    }
-    if let Some(mut ports) = condition.ports()?
-        && !ports.any(|port| port == u32::from(target.port()))
-    {
-        return Ok(Truth::False);
-    }
-    if let Some(methods) = condition.methods()?
-        && !any(methods, |method| method.eq_ignore_ascii_case(subject.request.method))?
-    {
-        return Ok(Truth::False);
-    }
-    if !host_matches(policy, condition, scratch, target)? {
-        return Ok(Truth::False);
-    }
-    for header in condition.headers()? {
-        let header = header?;
-        let value = subject.request.header(header.name);
-        if !value.map_or(Ok(false), |value| policy.accepts(header.automaton, trim(value)))? {
-            return Ok(Truth::False);
-        }
-    }
-    match condition.paths()? {
-        None => Ok(Truth::True),
-        Some(automaton) => {
-            let one_reading = match target.path_reading() {
-                PathReading::Plain => true,
-                PathReading::EncodedSlashOrPercent => literal,
-                PathReading::Ambiguous => false,
-            };
-            if one_reading { policy.accepts(automaton, target.path()).map(Truth::from) } else { Ok(Truth::Unknown) }
-        }
-    }
-}
-
-fn host_matches(
-    policy: &Policy<'_>,
-    condition: &Condition<'_>,
-    scratch: &Scratch,
-    target: &Target,
-) -> Result<bool, Fault> {
-    let Some((mut sets, automaton)) = condition.hosts()? else { return Ok(true) };
-    if sets.any(|set| scratch.sets.contains(set)) {
-        return Ok(true);
-    }
-    automaton.map_or(Ok(false), |automaton| policy.accepts(automaton, target.host().as_str()))
-}
-
-fn names_host_exactly(rule: &Rule<'_>, scratch: &Scratch) -> Result<bool, Fault> {
-    Ok(rule.condition()?.hosts()?.is_some_and(|(mut sets, _)| sets.any(|set| scratch.exact_sets.contains(set))))
 }
 
 /// Whether a rollout enforces this request although the policy is in report mode.
@@ -439,22 +377,6 @@ fn bucket(customer: &str) -> u64 {
     hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes) % 10_000)
 }
 
-fn meets(policy: &Policy<'_>, dimension: &Dimension<'_>, text: &str) -> Result<bool, Fault> {
-    if dimension.exact.contains_sorted(text)? {
-        return Ok(true);
-    }
-    dimension.automaton.map_or(Ok(false), |automaton| policy.accepts(automaton, text))
-}
-
-fn any(texts: Texts<'_>, mut test: impl FnMut(&str) -> bool) -> Result<bool, Fault> {
-    for text in texts {
-        if test(text?) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 impl RequestView<'_> {
     /// The value of a header, by its lower-case name.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -462,7 +384,7 @@ impl RequestView<'_> {
     }
 
     /// Whether this asks to become a WebSocket.
-    pub(crate) fn is_upgrade(&self) -> bool {
+    pub fn is_upgrade(&self) -> bool {
         self.header("upgrade").is_some_and(|value| tokens(value).any(|token| token.eq_ignore_ascii_case("websocket")))
     }
 }

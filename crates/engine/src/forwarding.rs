@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::fmt;
 
 use tidegate_table::{Algorithm, Effect, Fault, Jwt, Rule, Template, TemplatePart};
 
@@ -43,6 +44,38 @@ pub struct Forwarding {
     reserved: BTreeSet<String>,
     /// Folded names that the request's `Connection` header names.
     connection: BTreeSet<String>,
+}
+
+/// Why a header of the tenant's does not go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// No rule can let it through.
+    Always,
+    /// The request's `Connection` header names it.
+    Connection,
+    /// The platform attaches a credential, and the tenant's own would be beside it.
+    OwnCredential,
+    /// The platform speaks with this name on this host.
+    Reserved,
+    /// It lies about who asks, and no rule keeps it.
+    UnlessKept,
+    /// It belongs to a WebSocket upgrade, which this is not or may not be.
+    Upgrade,
+}
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Always => "never passes",
+            Self::Connection => "`connection` names it",
+            Self::OwnCredential => {
+                "the tenant's own credential does not go beside the platform's; `keep` lets it through"
+            }
+            Self::Reserved => "the platform speaks with this name on this host",
+            Self::UnlessKept => "lies about who asks; `keep` lets it through",
+            Self::Upgrade => "belongs to a WebSocket upgrade",
+        })
+    }
 }
 
 /// A header with its value rendered.
@@ -99,16 +132,29 @@ pub(crate) enum Outcome {
 impl Forwarding {
     /// Whether hygiene lets one of the tenant's headers through.
     pub fn passes(&self, name: &str) -> bool {
+        self.drops(name).is_none()
+    }
+
+    /// Why hygiene drops one of the tenant's headers; `None` if it lets it through.
+    pub fn drops(&self, name: &str) -> Option<Dropped> {
         let name = fold(name);
         if is_upgrade_header(&name) {
-            return self.upgrade;
+            return (!self.upgrade).then_some(Dropped::Upgrade);
         }
         let kept = self.keep.contains(&name);
-        !(is_always_dropped(&name)
-            || self.reserved.contains(&name)
-            || self.connection.contains(&name)
-            || (is_dropped_unless_kept(&name) && !kept)
-            || (is_own_credential(&name) && self.has_credential() && !kept))
+        if is_always_dropped(&name) {
+            Some(Dropped::Always)
+        } else if self.reserved.contains(&name) {
+            Some(Dropped::Reserved)
+        } else if self.connection.contains(&name) {
+            Some(Dropped::Connection)
+        } else if is_dropped_unless_kept(&name) && !kept {
+            Some(Dropped::UnlessKept)
+        } else if is_own_credential(&name) && self.has_credential() && !kept {
+            Some(Dropped::OwnCredential)
+        } else {
+            None
+        }
     }
 
     /// The headers of the request that goes out: the tenant's as far as they pass, then those that the rules set, then the

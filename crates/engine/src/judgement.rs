@@ -56,6 +56,21 @@ impl Reason {
     }
 }
 
+/// What a tenant is told whose request is refused, in the words of RFC 9457. The Worker sends it; whoever explains a refusal shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal<'a> {
+    /// What happened, for people.
+    pub title: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// Why: the stable code.
+    pub reason: &'static str,
+    /// The rule that decided.
+    pub rule: Option<&'a str>,
+    /// What the rule's author has to say.
+    pub detail: Option<&'a str>,
+}
+
 /// The whole answer for one request: decided, and if allowed, how it goes out.
 #[derive(Clone, Debug)]
 pub struct Judgement<'p> {
@@ -79,6 +94,18 @@ pub struct Judgement<'p> {
 }
 
 impl<'p> Judgement<'p> {
+    /// What the tenant is told if the request is refused, which it is where the effect is deny.
+    pub fn refusal(&self) -> Refusal<'p> {
+        let rule = self.rules.first();
+        Refusal {
+            title: "Forbidden",
+            status: 403,
+            reason: self.reason.as_str(),
+            rule: rule.map(|rule| rule.id),
+            detail: rule.and_then(|rule| rule.reason),
+        }
+    }
+
     /// Works out how a decided request goes out, which may yet fail for want of a credential.
     pub(crate) fn of(
         policy: &'p Policy<'_>,

@@ -19,16 +19,20 @@
 
 pub mod canonical;
 mod decide;
+mod explain;
 mod forwarding;
 pub mod hygiene;
 mod judgement;
+mod matching;
 mod policy;
 mod request;
 
 pub use canonical::{InvalidTarget, Target};
-pub use decide::{Decision, Scratch};
-pub use forwarding::{Forwarding, JwtSpec, Secrets, SetHeader};
-pub use judgement::{Judgement, Reason};
+pub use decide::{Decision, Scratch, Unjudged};
+pub use explain::{ConditionTrace, RuleTrace, Unexplained};
+pub use forwarding::{Dropped, Forwarding, JwtSpec, Secrets, SetHeader};
+pub use judgement::{Judgement, Reason, Refusal};
+pub use matching::{Dimension, Truth};
 pub use policy::{Identity, Mode, Policy, PolicyError, RuleRef};
 pub use request::{Header, RequestView, Var, parse_tag_list};
 pub use tidegate_table::{Algorithm, Effect, Fault};

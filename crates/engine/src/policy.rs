@@ -7,6 +7,7 @@ use regex_automata::{Anchored, Input};
 use tidegate_table::{Fault, Table, TableError, Texts};
 
 use crate::decide::{Decision, Scratch};
+use crate::explain::{RuleTrace, Unexplained};
 use crate::forwarding::Secrets;
 use crate::judgement::Judgement;
 use crate::request::RequestView;
@@ -132,6 +133,12 @@ impl<'t> Policy<'t> {
     pub fn judge(&self, request: &RequestView<'_>, scratch: &mut Scratch, secrets: &dyn Secrets) -> Judgement<'_> {
         let decision = self.decide(request, scratch);
         Judgement::of(self, request, &decision, secrets).unwrap_or_else(Judgement::fault)
+    }
+
+    /// Says of every rule, in file order, whether it holds of a request, and where not, why. By the same walk as
+    /// [`Policy::decide`].
+    pub fn explain(&self, request: &RequestView<'_>, scratch: &mut Scratch) -> Result<Vec<RuleTrace<'_>>, Unexplained> {
+        crate::explain::explain(self, request, scratch)
     }
 
     /// A rule by its index.

@@ -22,7 +22,7 @@ impl Question<'_> {
     /// stand.
     pub(crate) fn meets(self, condition: &Condition, encoded_literal: bool) -> Truth {
         let Self { policy, request, tenant } = self;
-        let Condition { customers, tags, hosts, schemes, ports, methods, paths, headers } = condition;
+        let Condition { customers, tags, hosts, schemes, ports, methods, paths, headers, places: _ } = condition;
         let customer = || named(customers.as_ref(), |globs| tenant.is_called(globs).into());
         let tag = || named(tags.as_ref(), |tags| tenant.has_any_tag(tags).into());
         let host = || named(hosts.as_ref(), |hosts| covers_host(policy, hosts, &request.url.host));

@@ -18,35 +18,38 @@ use crate::request::Request;
 pub struct Decision {
     /// What happens.
     pub effect: &'static str,
-    reason: &'static str,
+    /// Why.
+    pub reason: &'static str,
     /// The determining rule.
-    rule: Option<String>,
+    pub rule: Option<String>,
     /// All rules that decided.
-    rules: Vec<String>,
+    pub rules: Vec<String>,
     /// The canonical URL.
-    url: Option<String>,
+    pub(crate) url: Option<String>,
     /// The policy's.
-    mode: &'static str,
-    enforced: bool,
-    would_deny: Vec<String>,
-    would_allow: Vec<String>,
-    set: BTreeMap<String, String>,
-    remove: Vec<String>,
-    jwt: Option<Token>,
+    pub(crate) mode: &'static str,
+    /// False exactly when the effect is allow and would be deny without report mode.
+    pub enforced: bool,
+    /// Deny rules that matched and were not enforced.
+    pub would_deny: Vec<String>,
+    pub(crate) would_allow: Vec<String>,
+    pub(crate) set: BTreeMap<String, String>,
+    pub(crate) remove: Vec<String>,
+    pub(crate) jwt: Option<Token>,
     /// The policy's digest.
-    policy: String,
+    pub(crate) policy: String,
 }
 
 /// A token as it is shown: without what only the signer knows (`iat`, `exp`) or needs (the secret's name).
 #[derive(Debug, Serialize)]
-struct Token {
-    key: String,
-    kid: String,
-    alg: &'static str,
-    header: String,
-    scheme: String,
+pub(crate) struct Token {
+    pub(crate) key: String,
+    pub(crate) kid: String,
+    pub(crate) alg: &'static str,
+    pub(crate) header: String,
+    pub(crate) scheme: String,
     #[serde(serialize_with = "in_order")]
-    claims: Vec<(String, String)>,
+    pub(crate) claims: Vec<(String, String)>,
 }
 
 /// A decision and the asker's name for its request.
@@ -140,6 +143,19 @@ impl Decision {
         plain(&format!("{} {} {url} ({because})", self.effect, request.method))
     }
 
+    /// What the rules do to the request's headers, each with a word on what it is.
+    pub(crate) fn obligations(&self) -> Vec<(&'static str, String)> {
+        let mut lines: Vec<_> = self.remove.iter().map(|name| ("remove", name.clone())).collect();
+        lines.extend(self.set.iter().map(|(name, value)| ("set", format!("{name}: {value}"))));
+        if let Some(jwt) = &self.jwt {
+            let scheme = if jwt.scheme.is_empty() { String::new() } else { format!("{} ", jwt.scheme) };
+            let (header, alg, kid) = (&jwt.header, jwt.alg, &jwt.kid);
+            lines.push(("jwt", format!("{header}: {scheme}<{alg} token, key {}, kid {kid}>", jwt.key)));
+            lines.extend(jwt.claims.iter().map(|(name, value)| ("", format!("{name} = {value}"))));
+        }
+        lines
+    }
+
     /// All that there is to say, a line each, for people.
     pub fn text(&self, request: &Request) -> String {
         let mut text = self.headline(request);
@@ -158,19 +174,8 @@ impl Decision {
         if !self.enforced {
             line("enforced", "no: report mode let it through");
         }
-        for name in &self.remove {
-            line("remove", name);
-        }
-        for (name, value) in &self.set {
-            line("set", &format!("{name}: {value}"));
-        }
-        if let Some(jwt) = &self.jwt {
-            let scheme = if jwt.scheme.is_empty() { String::new() } else { format!("{} ", jwt.scheme) };
-            let (header, alg, kid) = (&jwt.header, jwt.alg, &jwt.kid);
-            line("jwt", &format!("{header}: {scheme}<{alg} token, key {}, kid {kid}>", jwt.key));
-            for (name, value) in &jwt.claims {
-                line("", &format!("{name} = {value}"));
-            }
+        for (name, value) in self.obligations() {
+            line(name, &value);
         }
         line("policy", &format!("{} ({})", self.policy, self.mode));
         text

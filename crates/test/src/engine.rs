@@ -2,7 +2,7 @@
 
 use tidegate_compiler::Output;
 use tidegate_compiler::checked::{self, CheckedPolicy};
-use tidegate_engine::{Policy, PolicyError, RequestView, Scratch, Secrets, Target};
+use tidegate_engine::{Policy, PolicyError, Scratch, Secrets, Target};
 
 use crate::decision::Decision;
 use crate::instant::Seconds;
@@ -61,15 +61,7 @@ impl<'p> Engine<'p> {
             }
             Self::Table { policy, scratch } => {
                 let target = Target::parse(&request.url);
-                let view = RequestView {
-                    method: &request.method,
-                    target: target.as_ref().map_err(|invalid| *invalid),
-                    headers: &request.headers,
-                    customer: request.customer.as_deref(),
-                    tags: request.tags.as_deref(),
-                    vars: request.vars.as_deref(),
-                    now,
-                };
+                let view = request.view(&target, now);
                 let judgement = policy.judge(&view, scratch, &Placeholders);
                 Decision::of_table(&judgement, target.ok().as_ref(), policy)
             }
@@ -85,8 +77,9 @@ fn placeholder(name: &str) -> Option<String> {
     Some(format!("<secret:{name}>"))
 }
 
+/// Stands in for every secret.
 #[derive(Clone, Copy, Debug)]
-struct Placeholders;
+pub(crate) struct Placeholders;
 
 impl Secrets for Placeholders {
     fn secret(&self, name: &str) -> Option<String> {

@@ -13,6 +13,7 @@ use toml::de::DeValue;
 
 use crate::SUFFIX;
 use crate::instant::{self, Seconds};
+use crate::keys::{CASE, EFFECTS, EXPECT, FILE, JWT, home_of};
 use crate::request::{Request, checked_header, join};
 
 /// The largest test file.
@@ -53,17 +54,7 @@ pub struct Case {
 #[derive(Debug)]
 pub struct Expectation(pub(crate) Map<String, Value>);
 
-const FILE: Grammar = Grammar { what: "a test file", keys: &["policy", "case"], home_of };
-const CASE: &[&str] = &["name", "method", "url", "customer", "tags", "vars", "headers", "at", "expect"];
-const EXPECT: &[&str] =
-    &["effect", "reason", "rule", "rules", "url", "enforced", "would_deny", "would_allow", "set", "remove", "jwt"];
-const JWT: &[&str] = &["key", "kid", "alg", "header", "scheme", "claims"];
-
-/// The table that has a key, for those who put it into another one.
-fn home_of(key: &str) -> Option<&'static str> {
-    let homes: [(&[&str], &str); 3] = [(CASE, "`[[case]]`"), (EXPECT, "a case's `expect`"), (JWT, "`jwt` in `expect`")];
-    homes.into_iter().find(|(keys, _)| keys.contains(&key)).map(|(_, home)| home)
-}
+const GRAMMAR: Grammar = Grammar { what: "a test file", keys: FILE, home_of };
 
 /// Reads a test file. Nothing of it is used if anything is wrong with it.
 pub fn parse(path: &Path) -> Parsed {
@@ -72,7 +63,7 @@ pub fn parse(path: &Path) -> Parsed {
     let file = match read_text(path, LARGEST) {
         Ok(text) => {
             let file = sources.add(path, text.clone());
-            tree::read(file, &text, &FILE, &mut diagnostics, |reader, root| read(path, reader, root)).0
+            tree::read(file, &text, &GRAMMAR, &mut diagnostics, |reader, root| read(path, reader, root)).0
         }
         Err(fault) => {
             let file = sources.add(path, String::new());
@@ -165,7 +156,7 @@ fn read_expectation(pair: &Pair<'_>, reader: &mut Reader<'_>) -> Option<Expectat
         }
     };
     if let Some(pair) = reader.required(&table, "effect", "it is `allow` or `deny`") {
-        expect("effect", word(&pair, reader, &["allow", "deny"]));
+        expect("effect", word(&pair, reader, &EFFECTS));
     }
     if let Some(pair) = table.pair(reader, "reason") {
         expect("reason", word(&pair, reader, &Reason::ALL.map(Reason::as_str)));

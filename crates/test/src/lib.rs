@@ -27,18 +27,30 @@
 //! set, and `rules = []` that no rule decided. Of `jwt` those members count that it names, and `jwt = false` says that there is
 //! no token. Secrets appear as `<secret:NAME>`.
 
+mod ask;
+mod coverage;
 pub mod decision;
 pub mod engine;
+pub mod explanation;
 mod file;
+mod harness;
 pub mod instant;
+mod keys;
+mod library;
 pub mod plain;
+pub mod render;
 pub mod request;
 mod run;
+pub mod spelling;
 
 use std::path::Path;
 
+pub use ask::{Answer, PolicyUnderTest, Question, policy};
+pub use coverage::{AlternativeCoverage, Coverage, RuleCoverage};
 pub use file::{Case, Expectation, Parsed, TestFile, parse};
-pub use run::{CaseReport, FileReport, Mismatch, run};
+pub use harness::run_harness;
+pub use keys::{DECISIONS, TESTS};
+pub use run::{CaseReport, FileReport, Mismatch, Options, Target, run};
 
 /// What the name of a test file ends in.
 pub const SUFFIX: &str = ".test.toml";

@@ -1,11 +1,14 @@
 //! Requests as they are asked on the command line: from flags, from a JSON line, from a test case.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
-use tidegate_engine::{Header, Var, parse_tag_list};
+use tidegate_engine::{Header, InvalidTarget, RequestView, Target, Var, parse_tag_list};
+
+use crate::instant::Seconds;
 
 /// A request, with what the outbound parameters would say about its tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,21 @@ pub struct Request {
     pub vars: Option<Vec<Var>>,
     /// The headers as received, each name once (see [`join`]).
     pub headers: Vec<Header>,
+}
+
+impl Request {
+    /// The request as the engine sees it, with its parsed URL.
+    pub(crate) fn view<'r>(&'r self, target: &'r Result<Target, InvalidTarget>, now: Seconds) -> RequestView<'r> {
+        RequestView {
+            method: &self.method,
+            target: target.as_ref().map_err(|invalid| *invalid),
+            headers: &self.headers,
+            customer: self.customer.as_deref(),
+            tags: self.tags.as_deref(),
+            vars: self.vars.as_deref(),
+            now,
+        }
+    }
 }
 
 /// A request and the name that its asker has for it.
@@ -141,6 +159,11 @@ pub fn join(headers: impl IntoIterator<Item = Header>) -> Vec<Header> {
         }
     }
     joined
+}
+
+/// Variables that may come twice made properties of an object: of one name the last counts.
+pub fn last_of_each(vars: &[Var]) -> Vec<Var> {
+    vars.iter().cloned().collect::<BTreeMap<_, _>>().into_iter().collect()
 }
 
 /// Reads `Name: value`.

@@ -10,7 +10,7 @@
 //! one, for what they send under `tidegate-*` is dropped.
 
 use serde::Serialize;
-use tidegate_engine::Judgement;
+use tidegate_engine::{Judgement, Refusal};
 use web_sys::{Response, ResponseInit};
 
 use crate::js;
@@ -31,16 +31,8 @@ pub(crate) struct Problem<'a> {
 impl<'a> Problem<'a> {
     /// The request was refused.
     pub(crate) fn refused(judgement: &Judgement<'a>, decision: &'a str) -> Self {
-        let rule = judgement.rules.first();
-        Self {
-            kind: "about:blank",
-            title: "Forbidden",
-            status: 403,
-            reason: judgement.reason.as_str(),
-            rule: rule.map(|rule| rule.id),
-            detail: rule.and_then(|rule| rule.reason),
-            decision,
-        }
+        let Refusal { title, status, reason, rule, detail } = judgement.refusal();
+        Self { kind: "about:blank", title, status, reason, rule, detail, decision }
     }
 
     /// The request was allowed, went out, and no answer came. Not a refusal: the reason is none of a decision's.

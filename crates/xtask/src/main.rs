@@ -4,7 +4,9 @@ mod bench;
 mod coverage;
 mod demo;
 mod differential;
+mod docs;
 mod fuzz;
+mod npm;
 mod process;
 mod sabotage;
 mod soak;
@@ -28,8 +30,12 @@ usage: cargo xtask <chore>
                   --keep leaves it running until Ctrl-C
   differential [--policies N] [--requests-per-policy M] [--seed S] [--jobs J]
                   put M generated requests to each of N generated policies, on the reference interpreter and the table
+  docs            write docs/schema and docs/reference.md anew, from the keys that the reader knows
   fuzz --minutes N [TARGET]
                   run the fuzz targets, or one of them, for so long altogether
+  npm [--worker DIR]
+                  make the npm package `tidegate-worker` of the built Worker, into build/npm, and print its hashes
+                  --worker DIR takes a Worker that is built already
   sabotage [BUG]  seed the bugs in tests/sabotage one at a time in a copy of the tree: each must turn the tests red
   soak [OPTION]…  mixed traffic at saturation, every answer checked against the reference, memory watched
                   --minutes N (10), --out FILE (build/soak.svg)
@@ -63,8 +69,11 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["demo"] => demo::run(false),
         ["demo", "--keep"] => demo::run(true),
         ["differential", arguments @ ..] => differential::compare(arguments),
+        ["docs"] => docs::write(),
         ["fuzz", "--minutes", minutes] => fuzz::run_for(minutes, None),
         ["fuzz", "--minutes", minutes, target] => fuzz::run_for(minutes, Some(target)),
+        ["npm"] => worker::build(&tools::ensure()?).and_then(|()| npm::pack(&npm::built_worker())),
+        ["npm", "--worker", folder] => npm::pack(std::path::Path::new(folder)),
         ["sabotage", bugs @ ..] => sabotage::run(bugs),
         ["soak", options @ ..] => soak::run(options),
         ["test"] => test::run(),

@@ -68,7 +68,7 @@ impl PolicyText {
 
     /// Without its `n`th part, in the order in which they stand, larger parts before what is in them; `None` if there are
     /// not so many.
-    fn without(&self, n: usize) -> Option<Self> {
+    pub fn without(&self, n: usize) -> Option<Self> {
         let mut smaller = self.clone();
         let mut left = n;
         let mut tables = std::iter::once(&mut smaller.policy).chain(smaller.extended.values_mut());

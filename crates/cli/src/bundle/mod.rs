@@ -11,6 +11,7 @@
 //! error leaves what was there. Only a folder whose every file is made anew is replaced: a misspelt `--out` must not
 //! cost anybody their files.
 
+pub(crate) mod find;
 mod folder;
 mod size;
 pub mod wasm;

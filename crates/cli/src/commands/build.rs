@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::bundle::{Bundle, Size, Sizes};
+use crate::bundle::{Bundle, Size, Sizes, find};
 use crate::cli::Format;
 use crate::outcome::{Failure, Outcome};
 use crate::terminal::Terminal;
@@ -24,9 +24,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", env = "TIDEGATE_POLICY", default_value = "policies/policy.toml")]
     policy: PathBuf,
 
-    /// The built Worker, as `worker-build` writes it.
-    #[arg(long, value_name = "DIR", env = "TIDEGATE_WORKER", default_value = "build/worker")]
-    worker: PathBuf,
+    /// The built Worker, as `worker-build` writes it [default: `build/worker`, or that of the npm package `tidegate-worker` in `node_modules`]
+    #[arg(long, value_name = "DIR", env = "TIDEGATE_WORKER")]
+    worker: Option<PathBuf>,
 
     /// Where the result goes; `main` in wrangler.toml is its `index.js`.
     #[arg(long, value_name = "DIR", env = "TIDEGATE_OUT", default_value = "build/outbound")]
@@ -45,7 +45,7 @@ struct Built<'b> {
 pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Result<Outcome, Failure> {
     let output = load::compile(&args.policy, terminal)?;
     let digest = load::digest(&output.table)?;
-    let bundle = Bundle::new(&args.worker, &output.table)?;
+    let bundle = Bundle::new(&find::worker(args.worker.as_deref())?, &output.table)?;
     bundle.install(&args.out)?;
     let built = Built { out: args.out.display().to_string(), digest: &digest, sizes: bundle.sizes() };
     match format {

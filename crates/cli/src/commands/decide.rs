@@ -1,7 +1,5 @@
 //! `tidegate decide`: what a policy says about requests.
 
-use std::collections::BTreeMap;
-use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -12,10 +10,10 @@ use tidegate_test::decision::Answered;
 use tidegate_test::engine::Engine;
 use tidegate_test::instant::{self, Seconds};
 use tidegate_test::plain::plain;
-use tidegate_test::request::{Request, RequestLine, join, parse_header};
+use tidegate_test::request::{Request, RequestLine, join, last_of_each, parse_header};
 
 use crate::cli::Format;
-use crate::lines::{Line, Lines};
+use crate::lines::{self, Line};
 use crate::outcome::{Failure, Outcome};
 use crate::terminal::Terminal;
 use crate::{files, json, load};
@@ -94,7 +92,7 @@ enum EngineName {
     Reference,
 }
 
-fn parse_var(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_var(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not `NAME=VALUE`"))?;
     Ok((name.to_owned(), value.to_owned()))
 }
@@ -129,8 +127,7 @@ impl Args {
             customer: self.customer.clone(),
             // Who names a customer and no tag says that it has none.
             tags: (self.customer.is_some() || !self.tags.is_empty()).then(|| self.tags.clone()),
-            // As properties of an object: of one name the last counts.
-            vars: Some(self.vars.iter().cloned().collect::<BTreeMap<_, _>>().into_iter().collect()),
+            vars: Some(last_of_each(&self.vars)),
             headers: join(self.headers.clone()),
         }
     }
@@ -167,14 +164,12 @@ impl Judge<'_> {
     }
 
     fn many(&mut self, path: &Path, format: Format, terminal: &mut Terminal) -> Result<Outcome, Failure> {
-        let input: Box<dyn Read> =
-            if path == Path::new("-") { Box::new(io::stdin().lock()) } else { Box::new(files::open(path)?) };
-        let mut lines = Lines::new(BufReader::with_capacity(64 * 1024, input));
+        let mut lines = lines::open(path)?;
         let (mut answered, mut unreadable) = (0_usize, 0_usize);
         while let Some(line) = lines.next().map_err(|error| files::read_error(path, error))? {
             let parsed = match line {
                 Line::Bytes(bytes) => RequestLine::parse(bytes),
-                Line::TooLong => Err("the line is longer than 4 MiB".to_owned()),
+                Line::TooLong => Err(lines::TOO_LONG.to_owned()),
             };
             match parsed {
                 Ok(RequestLine { id, request }) => {

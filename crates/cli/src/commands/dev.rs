@@ -47,9 +47,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", env = "TIDEGATE_POLICY")]
     policy: Option<PathBuf>,
 
-    /// The built Worker that the policy goes into, as `worker-build` writes it.
-    #[arg(long, value_name = "DIR", env = "TIDEGATE_WORKER", default_value = "build/worker")]
-    worker: PathBuf,
+    /// The built Worker that the policy goes into, as `worker-build` writes it [default: `build/worker`, or that of the npm
+    /// package `tidegate-worker` in `node_modules`]
+    #[arg(long, value_name = "DIR", env = "TIDEGATE_WORKER")]
+    worker: Option<PathBuf>,
 
     /// The name of the outbound Worker that the policy is deployed as.
     #[arg(long, value_name = "NAME", default_value = "tidegate-outbound", requires = "policy", value_parser = ScriptName::parse)]

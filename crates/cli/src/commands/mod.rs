@@ -22,21 +22,26 @@ pub(crate) mod schema;
 pub(crate) mod suggest;
 pub(crate) mod test;
 
-use crate::cli::{Cli, Command, Format};
+use crate::cli::{AnyFormat, Cli, Command, Format};
 use crate::outcome::{Failure, Outcome};
 use crate::terminal::Terminal;
 
 /// Does what the arguments ask.
 pub(crate) fn run(cli: Cli, terminal: &mut Terminal) -> Result<Outcome, Failure> {
-    let format = cli.format.unwrap_or(Format::Human);
+    let any_format = cli.format.unwrap_or(AnyFormat::Human);
+    let given = match &cli.command {
+        Command::Check(_) => None,
+        _ => cli.format.map(Format::try_from).transpose()?,
+    };
+    let format = given.unwrap_or(Format::Human);
     match cli.command {
         Command::Init(args) => init::run(&args, format, terminal),
-        Command::Check(args) => check::run(&args, format, terminal),
+        Command::Check(args) => check::run(&args, any_format, terminal),
         Command::Compile(args) => compile::run(&args, format, terminal),
         Command::Build(args) => build::run(&args, format, terminal),
         Command::Inspect(args) => inspect::run(&args, format, terminal),
         // Many requests are asked by programs: their answers are JSON unless people say that they are people.
-        Command::Decide(args) => decide::run(&args, cli.format, terminal),
+        Command::Decide(args) => decide::run(&args, given, terminal),
         Command::Test(args) => test::run(&args, format, terminal),
         Command::Keys(args) => keys::run(&args, format, terminal),
         #[cfg(unix)]

@@ -16,7 +16,6 @@ mod outbound;
 mod report;
 mod secrets;
 mod stop;
-mod watch;
 
 use std::time::Duration;
 

@@ -24,12 +24,12 @@ use tokio::task::spawn_blocking;
 
 use super::report::{Deployed, Findings, Report};
 use super::secrets::Secrets;
-use super::watch::Watch;
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, find};
 use crate::load;
 use crate::outcome::{Failure, Outcome};
 use crate::render;
 use crate::terminal::StdoutError;
+use crate::watch::Watch;
 
 /// As in `wrangler.toml`: what is seen here is what will be seen there.
 const COMPATIBILITY_DATE: &str = "2026-04-01";
@@ -43,7 +43,7 @@ pub(crate) struct OutboundOptions {
     /// The policy.
     pub(crate) policy: PathBuf,
     /// The built Worker.
-    pub(crate) worker: PathBuf,
+    pub(crate) worker: Option<PathBuf>,
     /// The name of the account Worker.
     pub(crate) name: ScriptName,
     /// Secrets of that Worker; they win over those that it has.
@@ -202,7 +202,7 @@ impl Reading {
         let options = Arc::clone(options);
         let reading = spawn_blocking(move || {
             let Compilation { sources, diagnostics, output } = tidegate_compiler::compile(&options.policy);
-            let candidate = output.map(|output| Candidate::new(&options.worker, &output)).transpose()?;
+            let candidate = output.map(|output| Candidate::new(options.worker.as_deref(), &output)).transpose()?;
             Ok(Self { sources: Arc::new(sources), diagnostics: Arc::new(diagnostics), candidate })
         });
         reading.await.unwrap_or_else(|stopped| std::panic::resume_unwind(stopped.into_panic()))
@@ -215,9 +215,9 @@ impl Reading {
 }
 
 impl Candidate {
-    fn new(worker: &Path, output: &Output) -> Result<Self, Failure> {
+    fn new(worker: Option<&Path>, output: &Output) -> Result<Self, Failure> {
         let digest = load::digest(&output.table)?;
-        let bundle = Bundle::new(worker, &output.table)?;
+        let bundle = Bundle::new(&find::worker(worker)?, &output.table)?;
         let modules = bundle.modules().map(|(name, content)| {
             let (kind, content_type) = match Path::new(name).extension().and_then(|extension| extension.to_str()) {
                 Some("wasm") => (ModuleKind::Wasm, "application/wasm"),

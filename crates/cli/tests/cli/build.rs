@@ -91,3 +91,23 @@ fn nobodys_files_are_replaced() {
     let inside = folder.run(&["build", "--policy", "policy.toml", "--worker", "worker", "--out", "worker/new/out"]);
     inside.ends(3).says("is inside the Worker's folder", "beside it");
 }
+
+#[test]
+fn the_worker_comes_from_npm_where_none_was_built() {
+    let folder = Folder::with_policy();
+    let args = ["build", "--policy", "policy.toml", "--out", "out", "--format", "json"];
+    folder.run(&args).ends(3).says("there is no built Worker", "`npm install`");
+    folder.write("node_modules/tidegate-worker/worker/index.js", "export default {}");
+    folder.write("node_modules/tidegate-worker/worker/index_bg.wasm", MODULE);
+    folder.write("node_modules/tidegate-worker/package.json", "{\"version\":\"0.0.0\"}");
+    folder.run(&args).ends(3).says("`node_modules/tidegate-worker` is of version 0.0.0", "of the same version");
+    let version = format!("{{\"version\":\"{}\"}}", env!("CARGO_PKG_VERSION"));
+    folder.write("node_modules/tidegate-worker/package.json", version);
+    folder.run(&args).ends(0);
+    let out: Vec<_> = folder.names().into_iter().filter(|name| name.starts_with("out/")).collect();
+    assert_eq!(out, ["out/index.js", "out/index_bg.wasm"], "and nothing else of the package");
+    folder.write("build/worker/index.js", "export default { built: true }");
+    folder.write("build/worker/index_bg.wasm", MODULE);
+    folder.run(&args).ends(0);
+    assert_eq!(folder.read("out/index.js"), folder.read("build/worker/index.js"), "one that was built comes first");
+}

@@ -110,6 +110,51 @@ fn files_that_cannot_be_read_are_findings() {
 }
 
 #[test]
+fn the_last_level_on_the_command_line_counts_and_counts_over_the_policy() {
+    let folder = Folder::new();
+    let policy = "policy = 1\n[lists.l]\nfile = \"l.txt\"\nformat = \"domains\"\n\
+                  [[rule]]\nid = \"a\"\neffect = \"deny\"\nlists = [\"l\"]\n[lints]\n";
+    folder.write("policy.toml", policy);
+    folder.write("strict.toml", format!("{policy}empty-list = \"deny\"\n"));
+    folder.write("l.txt", "");
+    for (file, levels, code, severity) in [
+        ("policy.toml", "", 0, "warning"),
+        ("policy.toml", "-Dempty-list", 1, "error"),
+        ("policy.toml", "-D warnings", 1, "error"),
+        ("policy.toml", "--deny warnings --warn empty-list", 0, "warning"),
+        ("policy.toml", "--warn empty-list --deny warnings", 1, "error"),
+        ("strict.toml", "", 1, "error"),
+        ("strict.toml", "-W empty-list", 0, "warning"),
+        ("strict.toml", "-D expired -A empty-list", 0, ""),
+        ("strict.toml", "-A empty-list -D empty-list", 1, "error"),
+    ] {
+        let args: Vec<_> = ["check", file, "--format", "json"].into_iter().chain(levels.split_whitespace()).collect();
+        let findings = folder.run(&args).ends(code).json();
+        let severities: Vec<_> = findings.iter().filter_map(|finding| finding["severity"].as_str()).collect();
+        assert_eq!(severities.join(" "), severity, "{file} {levels}");
+    }
+    // Whoever builds is stopped by it, too.
+    folder.run(&["compile", "strict.toml", "-o", "table"]).ends(1);
+}
+
+#[test]
+fn levels_of_what_is_no_lint_are_usage_errors() {
+    let folder = Folder::with_policy();
+    folder
+        .run(&["check", "-D", "shadowd-rule", "policy.toml"])
+        .ends(2)
+        .says("shadowd-rule", "did you mean `shadowed-rule`?");
+    folder
+        .run(&["check", "--allow", "conflict", "policy.toml"])
+        .ends(2)
+        .says("`conflict` is no lint", "cannot be lowered");
+    folder
+        .run(&["check", "-W", "warning", "policy.toml"])
+        .ends(2)
+        .says("no lint `warning`", "did you mean `warnings`?");
+}
+
+#[test]
 fn nothing_in_a_policy_reaches_the_terminal_as_control() {
     let folder = Folder::new();
     folder.write("policy.toml", "policy = 1\n\"\\u001b]0;owned\\u0007\" = 1\n\"a\u{9b}31m\" = 2\n");

@@ -105,6 +105,16 @@ impl Folder {
         names
     }
 
+    /// Runs the binary in another folder.
+    pub(crate) fn run_in(&self, folder: &Path, args: &[&str]) -> Run {
+        let output = self.command(args).current_dir(folder).stdin(Stdio::null()).output().expect("runs");
+        Run {
+            code: output.status.code().expect("no signal"),
+            stdout: String::from_utf8(output.stdout).expect("UTF-8 on stdout"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8 on stderr"),
+        }
+    }
+
     /// Runs the binary here.
     pub(crate) fn run(&self, args: &[&str]) -> Run {
         self.run_with_input(args, b"")

@@ -154,3 +154,186 @@ fn what_is_no_test_file_is_named_with_the_way_out() {
     let run = folder.run(&["test", "broken.test.toml"]).ends(1);
     assert!(run.stderr.contains("error[syntax]"), "{}", run.stderr);
 }
+
+/// A policy of which [`COVERING`] tries some rules, and of their alternatives fewer.
+const COVERED: &str = r#"
+policy = 1
+identity = "none"
+
+[lists.bad]
+file   = "bad.txt"
+format = "domains"
+
+[[rule]]
+id     = "no-bad-hosts"
+effect = "deny"
+lists  = ["bad"]
+except = [{ hosts = ["fine.bad.example"] }, { methods = ["HEAD"], paths = ["/health"] }]
+
+[[rule]]
+id      = "api"
+effect  = "allow"
+hosts   = ["api.example.com", "*.eu.example.com"]
+domains = ["example.net"]
+methods = ["GET", "POST"]
+headers = { x-env = ["prod-*", "test"] }
+paths   = ["/v1/**", "/v2"]
+
+[[rule]]
+id      = "fine"
+effect  = "allow"
+domains = ["fine.bad.example"]
+
+[[rule]]
+id      = "overruled"
+effect  = "allow"
+domains = ["x.bad.example"]
+
+[[rule]]
+id     = "watched"
+effect = "deny"
+mode   = "report"
+hosts  = ["api.example.com"]
+
+[[rule]]
+id     = "never"
+effect = "allow"
+hosts  = ["never.example"]
+"#;
+
+const COVERING: &str = r#"
+[[case]]
+name    = "the api answers"
+url     = "https://api.example.com/v1/x"
+headers = { x-env = "prod-1" }
+expect  = { effect = "allow" }
+
+[[case]]
+name   = "an environment is needed"
+url    = "https://eu.example.net/v2"
+method = "POST"
+expect = { effect = "deny" }
+
+[[case]]
+name   = "bad hosts are bad"
+url    = "https://x.bad.example/"
+expect = { effect = "deny" }
+
+[[case]]
+name   = "but one"
+url    = "https://fine.bad.example/"
+expect = { effect = "allow" }
+"#;
+
+fn covered_folder() -> Folder {
+    let folder = Folder::new();
+    folder.write("policies/policy.toml", COVERED);
+    folder.write("policies/bad.txt", "bad.example\n");
+    folder.write("policies/policy.test.toml", COVERING);
+    folder
+}
+
+#[test]
+fn coverage_names_the_rules_and_alternatives_that_no_case_tried() {
+    let folder = covered_folder();
+    let run = folder.run(&["test", "--coverage"]).ends(0);
+    insta::assert_snapshot!("coverage", run.stdout);
+
+    let lines = folder.run(&["test", "--coverage", "--format", "json"]).ends(0).json();
+    let coverage = &lines[4];
+    assert_eq!((&coverage["decided"], &coverage["percent"]), (&4.into(), &66.into()));
+    let rules = coverage["coverage"]["rules"].as_array().expect("rules");
+    assert_eq!((&rules[5]["id"], &rules[5]["matched"], &rules[5]["line"]), (&"never".into(), &0.into(), &41.into()));
+    let except = &rules[0]["alternatives"][1];
+    assert_eq!((&except["except"], &except["key"], &except["met"]), (&1.into(), &"hosts".into(), &true.into()));
+}
+
+#[test]
+fn coverage_is_of_a_policy_by_all_its_test_files_and_can_be_asked_for() {
+    let folder = covered_folder();
+    folder.run(&["test", "--min-coverage", "66"]).ends(0);
+    let run = folder.run(&["test", "--min-coverage", "67"]).ends(1);
+    assert!(run.stderr.contains("4 of 6 rules decided (66 %); `--min-coverage` asks for 67 %"), "{}", run.stderr);
+    assert!(run.stdout.ends_with("\n4 passed, 0 failed\n"), "{}", run.stdout);
+
+    let never = "[[case]]\nname = \"n\"\nurl = \"https://never.example/\"\nexpect = { effect = \"allow\" }\n";
+    folder.write("policies/more.test.toml", format!("policy = \"../policies/policy.toml\"\n{never}"));
+    let run = folder.run(&["test", "--min-coverage", "83"]).ends(0);
+    assert_eq!(run.stdout.matches("coverage of ").count(), 1, "{}", run.stdout);
+    folder.run(&["test", "--min-coverage", "101"]).ends(2);
+}
+
+#[test]
+fn a_filter_runs_the_cases_that_are_called_so() {
+    let folder = covered_folder();
+    assert_eq!(folder.run(&["test", "--filter", "bad hosts"]).ends(0).stdout, "1 passed, 0 failed\n");
+    folder.run(&["test", "--filter", "weather"]).ends(3).says("no case is called so: `weather`", "part of the name");
+}
+
+#[test]
+fn the_reference_interpreter_can_answer_in_the_place_of_the_table() {
+    let folder = folder_with(CASES);
+    assert_eq!(folder.run(&["test", "--target", "reference"]).ends(0).stdout, "3 passed, 0 failed\n");
+    assert_eq!(folder.run(&["test", "--target", "native"]).ends(0).stdout, "3 passed, 0 failed\n");
+    folder.run(&["test", "--target", "moon"]).ends(2);
+}
+
+#[test]
+fn a_case_that_fails_is_explained() {
+    let folder = folder_with(
+        "[[case]]\nname = \"no\"\nurl = \"https://api.example.org/\"\ncustomer = \"acme\"\ntags = []\nat = 2026-11-22\n\
+         expect = { effect = \"allow\" }\n",
+    );
+    let run = folder.run(&["test"]).ends(1);
+    insta::assert_snapshot!("explained_case", run.stderr);
+    let line = &folder.run(&["test", "--format", "json"]).ends(1).json()[0];
+    assert!(line["explanation"].as_str().is_some_and(|text| text.contains("nearest allow rules")), "{line}");
+}
+
+#[test]
+fn a_junit_report_has_a_suite_for_each_file_and_a_test_for_each_case() {
+    let folder = folder_with(&format!(
+        "{CASES}\n[[case]]\nname = \"fails <here>\"\nurl = \"https://a.example/\"\nexpect = {{ effect = \"allow\" }}\n"
+    ));
+    folder.write("policies/broken.test.toml", "bogus = 1\n");
+    folder.run(&["test", "--junit", "report.xml"]).ends(1);
+    let report = String::from_utf8(folder.read("report.xml")).expect("UTF-8");
+    for wanted in [
+        r#"<testsuites name="tidegate" tests="5" skipped="0" failures="1" errors="1""#,
+        r#"<testsuite name="policies/policy.test.toml" tests="4" skipped="0" errors="0" failures="1""#,
+        r#"<testcase name="the campaign ends" classname="policies/policy.test.toml" time=""#,
+        r#"<testcase name="fails &lt;here&gt;" classname="policies/policy.test.toml" time=""#,
+        r#"<failure message="effect: expected &quot;allow&quot;, found &quot;deny&quot;">deny GET https://a.example/ (unknown-customer)"#,
+        r#"<error message="the file has errors"/>"#,
+    ] {
+        assert!(report.contains(wanted), "no {wanted} in:\n{report}");
+    }
+    folder.run(&["test", "--junit", "nowhere/report.xml"]).ends(3);
+}
+
+#[cfg(unix)]
+#[test]
+fn tests_are_run_again_when_a_file_changes() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Stdio;
+
+    /// Reads until a line is what it is waited for; no other end is right.
+    #[track_caller]
+    fn wait_for(lines: &mut impl Iterator<Item = std::io::Result<String>>, wanted: &str) {
+        let found = lines.map(|line| line.expect("a line")).find(|line| line == wanted);
+        assert_eq!(found.as_deref(), Some(wanted));
+    }
+
+    let folder = covered_folder();
+    let mut child =
+        folder.command(&["test", "--watch"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+    wait_for(&mut lines, "4 passed, 0 failed");
+    folder.write("policies/policy.test.toml", COVERING.replace("effect = \"deny\"", "effect = \"allow\""));
+    wait_for(&mut lines, "2 passed, 2 failed");
+    folder.write("policies/policy.toml", "policy = 1\n");
+    folder.write("policies/more.test.toml", "bogus = 1\n");
+    wait_for(&mut lines, "FAIL policies/more.test.toml: the file has errors");
+    child.kill().expect("killed");
+    child.wait().expect("ends");
+}

@@ -8,8 +8,7 @@ use crate::support::Folder;
 #[test]
 fn what_is_not_built_yet_says_so_whatever_its_arguments() {
     let folder = Folder::new();
-    for command in ["explain", "diff", "reach", "replay", "suggest", "import", "fmt", "schema", "completions", "doctor"]
-    {
+    for command in ["fmt", "completions"] {
         for args in [&[command][..], &[command, "--policy", "a.toml", "-x", "GET", "https://a.example/"]] {
             folder.run(args).ends(3).says(&format!("`tidegate {command}` is not built yet"), "tidegate help");
         }

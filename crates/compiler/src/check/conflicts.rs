@@ -7,9 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use tidegate_engine::hygiene::fold;
 
-use super::overlap::{Extent, Neighbours};
+use super::neighbours::Neighbours;
 use super::rules::{RuleAt, place_of};
-use super::witness::witness;
+use crate::analysis::formula::Formula;
+use crate::analysis::model::{self, Facts};
+use crate::analysis::solve::solve;
+use crate::analysis::space::Space;
+use crate::analysis::strings::Search;
+use crate::analysis::{Budget, Witness};
 use crate::checked::{Effect, Jwt, Mode, Template};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
@@ -57,7 +62,12 @@ impl Way<'_> {
 }
 
 /// Compares every two rules that have to do with one header.
-pub(super) fn check(rules: &[RuleAt<'_>], findings: &mut Vec<Diagnostic>) {
+pub(super) fn check<'r>(
+    rules: &'r [RuleAt<'r>],
+    facts: Facts<'r>,
+    has_customers: bool,
+    findings: &mut Vec<Diagnostic>,
+) {
     let mut by_header: BTreeMap<String, Vec<Act<'_>>> = BTreeMap::new();
     let mut tokens = Vec::new();
     for (rule, at) in rules.iter().enumerate() {
@@ -66,7 +76,9 @@ pub(super) fn check(rules: &[RuleAt<'_>], findings: &mut Vec<Diagnostic>) {
             collect(rule, at, &mut by_header, &mut tokens);
         }
     }
-    let mut compare = Compare { rules, extents: HashMap::new(), findings };
+    let mut space = Space::new();
+    space.has_customers = has_customers;
+    let mut compare = Compare { rules, facts, space, matches: HashMap::new(), findings };
     for (header, acts) in &by_header {
         compare.header(header, acts);
     }
@@ -102,8 +114,18 @@ fn collect<'r>(
 
 struct Compare<'c, 'r> {
     rules: &'r [RuleAt<'r>],
-    extents: HashMap<usize, Extent<'r>>,
+    facts: Facts<'r>,
+    space: Space<'r>,
+    matches: HashMap<usize, Formula>,
     findings: &'c mut Vec<Diagnostic>,
+}
+
+/// Whether two rules can match one request.
+enum Overlap {
+    /// Nobody could tell in time.
+    Unknown,
+    /// This one.
+    At(Witness),
 }
 
 impl Compare<'_, '_> {
@@ -146,47 +168,56 @@ impl Compare<'_, '_> {
         }
     }
 
-    /// Those of the earlier acts, of other rules, that one contradicts.
+    /// Those of the earlier acts, of other rules, that one contradicts, and a request for each.
     fn against<'a>(
         &mut self,
         later: &Act<'_>,
         acts: &'a [Act<'a>],
         earlier: &Neighbours<'_>,
         contradict: impl Fn(&Act<'_>, &Act<'_>) -> bool,
-    ) -> Vec<&'a Act<'a>> {
+    ) -> Vec<(&'a Act<'a>, Overlap)> {
         let neighbours = earlier.of(&self.rules[later.rule].rule).into_iter().filter_map(|index| acts.get(index));
         neighbours
             .filter(|earlier| earlier.rule != later.rule && contradict(earlier, later))
-            .filter(|earlier| self.overlap(earlier.rule, later.rule))
+            .filter_map(|earlier| Some((earlier, self.overlap(earlier.rule, later.rule)?)))
             .collect()
     }
 
-    fn overlap(&mut self, a: usize, b: usize) -> bool {
-        for rule in [a, b] {
-            self.extents.entry(rule).or_insert_with(|| Extent::new(&self.rules[rule].rule));
+    /// `None` where it is certain that no request is matched by both.
+    fn overlap(&mut self, a: usize, b: usize) -> Option<Overlap> {
+        let both = self.matches(a).and(self.matches(b));
+        match solve(&mut self.space, &both, Budget::default()) {
+            Search::Found(point) => Some(Overlap::At(point.witness(self.facts.has_tags))),
+            Search::Nothing => None,
+            Search::TooLong => Some(Overlap::Unknown),
         }
-        self.extents[&a].overlaps(&self.extents[&b])
     }
 
-    fn witness(&self, a: usize, b: usize) -> Option<String> {
-        witness(self.extents.get(&a)?, self.extents.get(&b)?)
+    fn matches(&mut self, rule: usize) -> Formula {
+        if let Some(known) = self.matches.get(&rule) {
+            return known.clone();
+        }
+        let formula = model::matches(&mut self.space, &self.rules[rule].rule, self.facts);
+        self.matches.insert(rule, formula.clone());
+        formula
     }
 
-    fn report(&mut self, ends: &str, later: &Act<'_>, against: &[&Act<'_>]) {
-        let Some(first) = against.first() else { return };
+    fn report(&mut self, ends: &str, later: &Act<'_>, against: &[(&Act<'_>, Overlap)]) {
+        let Some((first, overlap)) = against.first() else { return };
         let id = |act: &Act<'_>| self.rules[act.rule].rule.id.as_str();
         let is_set = |act: &Act<'_>| matches!(act.way, Way::Set(_));
         let message = format!("`{}` and `{}` can match one request, and {ends}", id(first), id(later));
         let mut finding = Diagnostic::error(Code::Conflict, later.span, message);
-        for other in against.iter().take(MAX_SHOWN) {
+        for (other, _) in against.iter().take(MAX_SHOWN) {
             finding = finding.label(other.span, format!("`{}` {}", id(other), other.way.describe()));
         }
         if against.len() > MAX_SHOWN {
             finding = finding.help(format!("there are {} more rules like `{}`", against.len() - MAX_SHOWN, id(first)));
         }
-        if let Some(request) = self.witness(first.rule, later.rule) {
-            finding = finding.help(format!("such a request is {request}"));
-        }
+        finding = finding.help(match overlap {
+            Overlap::At(witness) => format!("such a request is {witness}"),
+            Overlap::Unknown => "whether there is such a request could not be proved or ruled out".to_owned(),
+        });
         finding =
             finding.help(format!("keep them apart: give `{}` an `except` with what `{}` is for", id(first), id(later)));
         if is_set(first) && is_set(later) {

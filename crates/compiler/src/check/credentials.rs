@@ -3,10 +3,10 @@
 //! A rule that sends a token or a secret must name its hosts, at or below a registrable domain, so that nobody gets the
 //! credential by registering a name; and outside the domains where tenants live, so that none of them does.
 
-use super::overlap::fixed_part;
 use super::rules::{RuleAt, meets_http};
 use crate::checked::{HostPattern, Pattern};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::pattern::fixed_part;
 use crate::source::{Span, Text};
 
 /// A suffix under which tenants have names of their own.

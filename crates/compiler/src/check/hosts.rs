@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use tidegate_engine::canonical::{self, Host, HostKind, InvalidHost};
 
-use super::universe::{Reach, host_reach};
 use crate::automaton::determinize;
 use crate::checked::{HostPattern, Pattern};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Text;
+use crate::universe::{Reach, host_reach};
 
 /// What an entry of `hosts` stands for.
 #[derive(Clone, Debug)]

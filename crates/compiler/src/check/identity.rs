@@ -54,7 +54,10 @@ pub(super) fn customers<'f>(
         }
         let tags = entry.tags.as_ref().map(|tags| self::tags(tags, findings)).unwrap_or_default();
         let vars = entry.vars.iter().map(|(name, value)| (name.value.clone(), value.value.clone())).collect();
-        customers.insert(entry.name.value.clone(), Customer { tags: tags.into_iter().collect(), vars });
+        customers.insert(
+            entry.name.value.clone(),
+            Customer { tags: tags.into_iter().collect(), vars, span: Some(entry.name.span) },
+        );
     }
 }
 

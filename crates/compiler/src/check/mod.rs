@@ -11,18 +11,17 @@ mod hosts;
 mod identity;
 mod keys;
 mod lists;
-mod overlap;
+mod neighbours;
 mod paths;
 mod rules;
 mod templates;
-mod universe;
-mod witness;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use credentials::TenantDomain;
 use regex::bytes::RegexBuilder;
 
+use crate::analysis::model::Facts;
 use crate::automaton::MAX_NFA;
 use crate::checked::{CheckedPolicy, Effect, Mode, Pattern};
 use crate::diagnostic::{Code, Diagnostic};
@@ -94,7 +93,12 @@ pub(crate) fn check(loaded: &Loaded, sources: &mut SourceMap, findings: &mut Vec
     for rule in &rules {
         credentials::check(rule, &tenant_domains, findings);
     }
-    conflicts::check(&rules, findings);
+    let facts = Facts {
+        customers: &customers,
+        lists: &lists,
+        has_tags: identity.as_ref().is_some_and(|identity| identity.tags.is_some()),
+    };
+    conflicts::check(&rules, facts, identity.is_some(), findings);
     let audiences: Vec<_> = rules
         .iter()
         .filter_map(|at| {
@@ -119,6 +123,7 @@ pub(crate) fn check(loaded: &Loaded, sources: &mut SourceMap, findings: &mut Vec
         lists,
         keys,
         rules: rules.into_iter().map(|at| at.rule).collect(),
+        lints: root.lints.clone(),
     })
 }
 

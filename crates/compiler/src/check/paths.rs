@@ -2,11 +2,11 @@
 
 use tidegate_engine::canonical::{self, MAX_URL, PathReading};
 
-use super::universe::meets_a_path;
 use crate::automaton::determinize;
 use crate::checked::{PathPattern, Pattern};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Text;
+use crate::universe::meets_a_path;
 
 /// An entry of `paths`. With `encoded_literal`, `%2F` and `%25` are taken as they stand.
 pub(super) fn glob(text: &Text, encoded_literal: bool, findings: &mut Vec<Diagnostic>) -> Option<PathPattern> {

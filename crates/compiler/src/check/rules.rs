@@ -6,6 +6,7 @@ use tidegate_engine::hygiene::fold;
 
 use super::hosts::HostEntry;
 use super::{Names, headers, hosts, identity, keys, paths, templates};
+use crate::alternatives::{Key, Places};
 use crate::checked::{
     AnyRunGlob, Condition, Effect, HostCondition, Mode, Obligations, PathPattern, Pattern, Rule, Scheme, Template,
     TemplatePart,
@@ -89,30 +90,48 @@ impl Scope<'_, '_> {
                 self.findings.push(identity::needs_identity(texts.key, key));
             }
         }
+        let mut places = Places::default();
+        let tags = entry.tags.as_ref().map(|texts| identity::tags_of_requests(texts, self.names, self.findings));
+        for text in entry.tags.iter().flat_map(|texts| &texts.value) {
+            places.note(Key::Tags, &text.value, text.span);
+        }
+        for scheme in entry.schemes.iter().flat_map(|schemes| &schemes.value) {
+            places.note(Key::Schemes, scheme.value.as_str(), scheme.span);
+        }
+        for port in entry.ports.iter().flatten() {
+            places.note(Key::Ports, &port.value.to_string(), port.span);
+        }
         Condition {
             customers: entry.customers.as_ref().map(|texts| identity::customer_globs(texts, self.findings)),
-            tags: entry.tags.as_ref().map(|texts| identity::tags_of_requests(texts, self.names, self.findings)),
-            hosts: self.hosts(entry),
+            tags,
+            hosts: self.hosts(entry, &mut places),
             schemes: entry.schemes.as_ref().map(|schemes| distinct(schemes.value.iter().map(|scheme| scheme.value))),
-            ports: entry.ports.as_ref().map(|ports| distinct(ports.iter().copied())),
-            methods: entry.methods.as_ref().map(|texts| self.methods(texts)),
+            ports: entry.ports.as_ref().map(|ports| distinct(ports.iter().map(|port| port.value))),
+            methods: entry.methods.as_ref().map(|texts| self.methods(texts, &mut places)),
             paths: self.paths(entry, encoded_literal),
             headers: self.headers(&entry.headers),
+            places,
         }
     }
 
-    fn hosts(&mut self, entry: &ConditionEntry) -> Option<HostCondition> {
+    fn hosts(&mut self, entry: &ConditionEntry, places: &mut Places) -> Option<HostCondition> {
         let texts = |texts: &Option<Texts>| texts.iter().flat_map(|texts| texts.value.clone()).collect::<Vec<_>>();
         if [&entry.domains, &entry.hosts, &entry.host_regex, &entry.lists].iter().all(|texts| texts.is_none()) {
             return None;
         }
         let mut hosts = HostCondition::default();
         for text in texts(&entry.domains) {
-            hosts.domains.extend(hosts::domain(&text, self.findings));
+            if let Some(name) = hosts::domain(&text, self.findings) {
+                places.note(Key::Domains, &name, text.span);
+                hosts.domains.push(name);
+            }
         }
         for text in texts(&entry.hosts) {
             match hosts::host(&text, self.findings) {
-                Some(HostEntry::Exact(name)) => hosts.exact.push(name),
+                Some(HostEntry::Exact(name)) => {
+                    places.note(Key::Hosts, &name, text.span);
+                    hosts.exact.push(name);
+                }
                 Some(HostEntry::Glob(glob)) => hosts.patterns.push(glob),
                 None => {}
             }
@@ -121,6 +140,7 @@ impl Scope<'_, '_> {
             hosts.patterns.extend(hosts::regex(&text, self.findings));
         }
         for text in texts(&entry.lists) {
+            places.note(Key::Lists, &text.value, text.span);
             hosts.lists.extend(self.names.lists.resolve(&text, "list", "lists", self.findings));
         }
         hosts.domains = distinct(hosts.domains);
@@ -129,7 +149,7 @@ impl Scope<'_, '_> {
         Some(hosts)
     }
 
-    fn methods(&mut self, texts: &Texts) -> Vec<String> {
+    fn methods(&mut self, texts: &Texts, places: &mut Places) -> Vec<String> {
         let mut methods = Vec::new();
         for text in &texts.value {
             let method = text.value.to_ascii_uppercase();
@@ -148,6 +168,7 @@ impl Scope<'_, '_> {
                 );
                 self.findings.push(finding.help("leave it out"));
             } else {
+                places.note(Key::Methods, &method, text.span);
                 methods.push(method);
             }
         }

@@ -7,11 +7,13 @@
 //! A value that is reported here is absent from the result, so that later stages do not report it again; a rule with
 //! such a gap says so ([`RuleEntry::sound`]), for an absent dimension would mean "any".
 
+pub(crate) mod keys;
 mod policy;
 mod rule;
 
 use crate::checked::{Algorithm, Effect, Mode, Scheme};
 use crate::diagnostic::Diagnostic;
+use crate::levels::Levels;
 use crate::source::{FileId, Span, Spanned, Text};
 use crate::tree::{self, Entry, Texts};
 
@@ -37,6 +39,7 @@ pub(crate) struct PolicyFile {
     pub(crate) lists: Vec<ListEntry>,
     pub(crate) keys: Vec<KeyEntry>,
     pub(crate) rules: Vec<RuleEntry>,
+    pub(crate) lints: Levels,
     /// The file is TOML. If it is not, what the other fields hold is what could be made of it.
     pub(crate) is_toml: bool,
 }
@@ -129,7 +132,7 @@ pub(crate) struct ConditionEntry {
     pub(crate) host_regex: Option<Texts>,
     pub(crate) lists: Option<Texts>,
     pub(crate) schemes: Option<Entry<Vec<Spanned<Scheme>>>>,
-    pub(crate) ports: Option<Vec<u16>>,
+    pub(crate) ports: Option<Vec<Spanned<u16>>>,
     pub(crate) methods: Option<Texts>,
     pub(crate) paths: Option<Texts>,
     pub(crate) path_regex: Option<Texts>,

@@ -2,59 +2,16 @@
 
 use toml::de::DeValue;
 
-use super::{CustomerEntry, EnforceForEntry, IdentityEntry, KeyEntry, ListEntry, ListFormat, PolicyFile, Role, rule};
-use crate::checked::{Algorithm, Effect, Mode};
+use super::keys::{
+    ALGORITHMS, CUSTOMER, EFFECTS, ENFORCE_FOR, FORMATS, IDENTITY, KEY, LEVELS, LIST, MODES, POLICY, home_of,
+};
+use super::{CustomerEntry, EnforceForEntry, IdentityEntry, KeyEntry, ListEntry, PolicyFile, Role, rule};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::levels::{Levels, Lints};
 use crate::tree::{Entry, Grammar, Pair, Reader, Table};
-
-const POLICY: &[&str] = &[
-    "policy",
-    "default",
-    "mode",
-    "extends",
-    "tenant-domains",
-    "enforce-for",
-    "identity",
-    "customers",
-    "lists",
-    "keys",
-    "rule",
-];
-const IDENTITY: &[&str] = &["customer", "tags", "vars"];
-const CUSTOMER: &[&str] = &["tags", "vars"];
-const LIST: &[&str] = &["file", "format", "skip"];
-const KEY: &[&str] = &["alg", "secret", "kid", "issuer"];
-const ENFORCE_FOR: &[&str] = &["tags", "customers", "percent"];
-
-pub(super) const EFFECTS: &[(&str, Effect)] = &[("allow", Effect::Allow), ("deny", Effect::Deny)];
-pub(super) const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("report", Mode::Report)];
-const ALGORITHMS: &[(&str, Algorithm)] =
-    &[("HS256", Algorithm::Hs256), ("ES256", Algorithm::Es256), ("EdDSA", Algorithm::EdDsa)];
-const FORMATS: &[(&str, ListFormat)] = &[
-    ("domains", ListFormat::Domains),
-    ("hosts", ListFormat::Hosts),
-    ("adblock", ListFormat::Adblock),
-    ("dnsmasq", ListFormat::Dnsmasq),
-    ("rpz", ListFormat::Rpz),
-];
 
 /// What a policy file is like.
 pub(super) const GRAMMAR: Grammar = Grammar { what: "a policy", keys: POLICY, home_of };
-
-/// The table that has a key, for those who put it into another one.
-fn home_of(key: &str) -> Option<&'static str> {
-    let homes: [(&[&str], &str); 8] = [
-        (rule::RULE, "`[[rule]]`"),
-        (rule::CONDITION, "`[[rule]]`"),
-        (rule::JWT, "a rule's `jwt`"),
-        (KEY, "`[keys.ID]`"),
-        (LIST, "`[lists.ID]`"),
-        (IDENTITY, "`[identity]`"),
-        (ENFORCE_FOR, "`enforce-for`"),
-        (POLICY, "the policy itself, before the first table"),
-    ];
-    homes.into_iter().find(|(keys, _)| keys.contains(&key)).map(|(_, home)| home)
-}
 
 /// Reads a whole file.
 pub(super) fn read(reader: &mut Reader<'_>, root: &Table<'_>, role: Role) -> PolicyFile {
@@ -62,7 +19,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Table<'_>, role: Role) -> Pol
 
     version(reader, root, role);
     let extended = role == Role::Extended;
-    for key in ["default", "mode", "identity", "enforce-for"] {
+    for key in ["default", "mode", "identity", "enforce-for", "lints"] {
         if extended && let Some(pair) = root.pair(reader, key) {
             let message = format!("`{key}` stands in a file that another policy extends");
             let finding = Diagnostic::error(Code::MisplacedKey, pair.key.span, message);
@@ -84,6 +41,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Table<'_>, role: Role) -> Pol
     policy.lists = named(reader, root, "lists", list);
     policy.keys = named(reader, root, "keys", key);
     policy.rules = rules(reader, root);
+    policy.lints = root.pair(reader, "lints").and_then(|pair| lints(reader, &pair)).unwrap_or_default();
     policy
 }
 
@@ -226,6 +184,30 @@ fn key(reader: &mut Reader<'_>, pair: Pair<'_>) -> KeyEntry {
     let kid = kid.and_then(|pair| reader.string(&pair));
     let issuer = table.pair(reader, "issuer").and_then(|pair| reader.string(&pair));
     KeyEntry { id: pair.key, alg, secret, kid, issuer }
+}
+
+fn lints(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<Levels> {
+    let table = reader.open_table(pair, "`lints`")?;
+    let mut levels = Levels::default();
+    for pair in table.pairs(reader) {
+        match Code::parse(&pair.key.value) {
+            Some(code) if code.is_lint() => {
+                if let Some(level) = reader.choice(&pair, LEVELS) {
+                    levels.set(Lints::One(code), level.value);
+                }
+            }
+            Some(code) => {
+                let message = format!("`lints` has no key `{}`", code.as_str());
+                let finding = Diagnostic::error(Code::UnknownKey, pair.key.span, message);
+                reader.report(finding.help(format!("`{}` is an error, and errors cannot be lowered", code.as_str())));
+            }
+            None => {
+                let known: Vec<&str> = Code::lints().map(Code::as_str).collect();
+                reader.unknown_key("`lints`", &pair.key, &known);
+            }
+        }
+    }
+    Some(levels)
 }
 
 fn rules(reader: &mut Reader<'_>, root: &Table<'_>) -> Vec<super::RuleEntry> {

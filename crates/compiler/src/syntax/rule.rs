@@ -3,47 +3,17 @@
 use toml::de::DeValue;
 use toml::value::Datetime;
 
-use super::policy::{EFFECTS, MODES};
+use super::keys::{ALLOW_ONLY, CONDITION, EFFECTS, ENCODED, JWT, MODES, RULE, SCHEMES};
 use super::{ConditionEntry, JwtEntry, RuleEntry};
 use crate::checked::{Effect, Scheme};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Spanned, Text};
 use crate::tree::{Entry, Pair, Reader, Table, Texts};
 
-pub(super) const RULE: &[&str] =
-    &["id", "effect", "mode", "expires", "reason", "websocket", "encoded", "except", "remove", "keep", "set", "jwt"];
-pub(super) const CONDITION: &[&str] = &[
-    "customers",
-    "tags",
-    "domains",
-    "hosts",
-    "host-regex",
-    "lists",
-    "schemes",
-    "ports",
-    "methods",
-    "paths",
-    "path-regex",
-    "headers",
-];
-pub(super) const JWT: &[&str] = &["key", "audience", "ttl", "claims", "header", "scheme"];
-
-/// What only an allow rule may say, and why.
-const ALLOW_ONLY: &[(&str, &str)] = &[
-    ("expires", "nothing opens by itself: a rule that denies stays until somebody takes it out"),
-    ("websocket", "a deny rule meets WebSocket upgrades anyway"),
-    ("encoded", "a deny rule applies to doubtful paths anyway"),
-    ("remove", "a refused request is not forwarded; put it on the rule that allows"),
-    ("keep", "a refused request is not forwarded; put it on the rule that allows"),
-    ("set", "a refused request is not forwarded; put it on the rule that allows"),
-    ("jwt", "a refused request is not forwarded; put it on the rule that allows"),
-];
-
 /// Reads one rule.
 pub(super) fn read(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<RuleEntry> {
     let before = reader.findings.len();
-    let keys: Vec<&str> = RULE.iter().chain(CONDITION).copied().collect();
-    let table = reader.table(pair, "a rule", &keys)?;
+    let table = reader.table(pair, "a rule", RULE)?;
 
     let id = reader.required(&table, "id", "name it, for decisions and logs: `id = \"billing-api\"`");
     let id = id.and_then(|pair| reader.string(&pair));
@@ -61,7 +31,7 @@ pub(super) fn read(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<RuleEntry
     let expires = table.pair(reader, "expires").and_then(|pair| date(reader, &pair));
     let reason = table.pair(reader, "reason").and_then(|pair| reader.string(&pair));
     let websocket = table.pair(reader, "websocket").and_then(|pair| reader.boolean(&pair)).unwrap_or_default();
-    let encoded = table.pair(reader, "encoded").and_then(|pair| reader.choice(&pair, &[("literal", ())]));
+    let encoded = table.pair(reader, "encoded").and_then(|pair| reader.choice(&pair, ENCODED));
     let condition = condition(reader, &table);
     let except = table.pair(reader, "except").map(|pair| excepts(reader, &pair)).unwrap_or_default();
     let remove = table.pair(reader, "remove").and_then(|pair| reader.strings(&pair));
@@ -150,12 +120,12 @@ fn schemes(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<Entry<Vec<Spanned
             );
             continue;
         }
-        schemes.extend(reader.choice(&item, &[("http", Scheme::Http), ("https", Scheme::Https)]));
+        schemes.extend(reader.choice(&item, SCHEMES));
     }
     (!schemes.is_empty()).then(|| Reader::entry(pair, schemes))
 }
 
-fn ports(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<Vec<u16>> {
+fn ports(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<Vec<Spanned<u16>>> {
     let items = reader.items(pair, "an array of integers")?;
     let mut ports = Vec::new();
     for item in items {
@@ -164,7 +134,7 @@ fn ports(reader: &mut Reader<'_>, pair: &Pair<'_>) -> Option<Vec<u16>> {
             continue;
         };
         match u16::from_str_radix(number.as_str(), number.radix()) {
-            Ok(port) if port > 0 => ports.push(port),
+            Ok(port) if port > 0 => ports.push(Spanned { value: port, span: reader.span(item.value) }),
             _ => {
                 let message = format!("a port is a number from 1 to 65535, not `{number}`");
                 reader.report(Diagnostic::error(Code::InvalidValue, reader.span(item.value), message));

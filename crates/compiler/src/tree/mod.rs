@@ -4,11 +4,13 @@
 //! place only roughly; a run shows them all.
 
 mod errors;
+pub mod keys;
 mod suggest;
 
 use toml::Spanned as TomlSpanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use keys::Key;
 pub(crate) use suggest::{did_you_mean, one_of};
 
 use crate::diagnostic::{Code, Diagnostic};
@@ -35,7 +37,7 @@ pub struct Grammar {
     /// For people: "a policy".
     pub what: &'static str,
     /// The keys before the first table.
-    pub keys: &'static [&'static str],
+    pub keys: &'static [Key],
     /// The table that has a key, for those who put it into another one.
     pub home_of: fn(&str) -> Option<&'static str>,
 }
@@ -113,7 +115,7 @@ impl Reader<'_> {
     }
 
     /// A table that has these keys and no others.
-    pub fn table<'t>(&mut self, pair: &Pair<'t>, what: &'static str, keys: &[&str]) -> Option<Table<'t>> {
+    pub fn table<'t>(&mut self, pair: &Pair<'t>, what: &'static str, keys: &[Key]) -> Option<Table<'t>> {
         let table = self.open_table(pair, what)?;
         self.known_keys(&table, keys);
         Some(table)
@@ -288,22 +290,27 @@ impl Reader<'_> {
         (!texts.is_empty()).then(|| Self::entry(pair, texts))
     }
 
-    fn known_keys(&mut self, table: &Table<'_>, keys: &[&str]) {
+    fn known_keys(&mut self, table: &Table<'_>, keys: &[Key]) {
+        let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
         for pair in table.pairs(self) {
-            let key = pair.key.value.as_str();
-            if keys.contains(&key) {
-                continue;
+            if !known.contains(&pair.key.value.as_str()) {
+                self.unknown_key(table.what, &pair.key, &known);
             }
-            let message = format!("{} has no key `{key}`", table.what);
-            let finding = Diagnostic::error(Code::UnknownKey, pair.key.span, message);
-            let similar = did_you_mean(key, keys.iter().copied());
-            let help = match (similar, (self.home_of)(key)) {
-                // Short words are near to anything.
-                (Some(word), home) if home.is_none() || key.len() > 3 => format!("did you mean `{word}`?"),
-                (_, Some(home)) => format!("`{key}` is a key of {home}"),
-                _ => format!("its keys are {}", one_of(keys.iter().copied()).replace(" or ", " and ")),
-            };
-            self.report(finding.help(help));
         }
+    }
+
+    /// Reports a key that its table does not have.
+    pub(crate) fn unknown_key(&mut self, table: &str, key: &Text, keys: &[&str]) {
+        let written = key.value.as_str();
+        let message = format!("{table} has no key `{written}`");
+        let finding = Diagnostic::error(Code::UnknownKey, key.span, message);
+        let similar = did_you_mean(written, keys.iter().copied());
+        let help = match (similar, (self.home_of)(written)) {
+            // Short words are near to anything.
+            (Some(word), home) if home.is_none() || written.len() > 3 => format!("did you mean `{word}`?"),
+            (_, Some(home)) => format!("`{written}` is a key of {home}"),
+            _ => format!("its keys are {}", one_of(keys.iter().copied()).replace(" or ", " and ")),
+        };
+        self.report(finding.help(help));
     }
 }

@@ -3,6 +3,7 @@
 
 mod allocation;
 mod decide;
+mod explain;
 mod forwarding;
 mod hostile;
 mod support;

@@ -9,12 +9,12 @@ const TABLE: &str = include_str!("../../../corpus/http-cases.tsv");
 
 /// Lines without a test, each with the reason.
 const EXCEPTIONS: [(&str, &str); 9] = [
-    ("h020", "about a deployment: `doctor` will look for an outbound Worker with an old compatibility date"),
+    ("h020", "about a deployment: `tidegate doctor` finds it (crates/cli/tests/cli/doctor.rs)"),
     ("h036", "does not apply: a policy has no placeholders that a tenant could send"),
-    ("h047", "about a deployment: `doctor` will look for the flag `connect_pass_through`"),
-    ("h050", "about a deployment: the platform does not show fetches of Durable Objects to an outbound Worker"),
-    ("h051", "about a deployment: the platform does not show fetches over mTLS bindings to an outbound Worker"),
-    ("h055", "does not apply: `sub` is always the customer, no policy can take it from a request"),
+    ("h047", "about a deployment: `tidegate doctor` finds it"),
+    ("h050", "not shown to an outbound Worker: `tidegate doctor` finds it"),
+    ("h051", "not shown to an outbound Worker: `tidegate doctor` finds it"),
+    ("h055", "no policy can take `sub` from a request; a dispatch Worker that does, `tidegate doctor` finds"),
     ("h059", "bodies are not searched"),
     ("h060", "bodies are not searched"),
     ("h062", "bodies are not searched, compressed or not"),
