@@ -81,10 +81,12 @@ impl PolicyUnderTest {
         asker
     }
 
-    /// One of the customer's variables, where the policy takes them from requests.
+    /// One more of the customer's variables, or another value for one.
     pub fn var(&self, name: &str, value: &str) -> Self {
         let mut asker = self.clone();
-        asker.tenant.vars.get_or_insert_default().push((name.to_owned(), value.to_owned()));
+        let vars = asker.tenant.vars.get_or_insert_default();
+        vars.retain(|(known, _)| known != name);
+        vars.push((name.to_owned(), value.to_owned()));
         asker
     }
 

@@ -66,7 +66,7 @@ pub(crate) const CASE: &[Key] = &[
         Takes::TextTable { may_be_empty: true },
         "the customer's variables, where the policy declares them",
     )
-    .or("none"),
+    .or("{}"),
     Key::optional("headers", Takes::TextTable { may_be_empty: true }, "the request's headers").or("{}"),
     Key::optional("at", Takes::Instant, "when it is, in UTC").or("now"),
     Key::required(

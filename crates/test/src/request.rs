@@ -1,5 +1,6 @@
 //! Requests as they are asked on the command line: from flags, from a JSON line, from a test case.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -158,6 +159,11 @@ pub fn join(headers: impl IntoIterator<Item = Header>) -> Vec<Header> {
         }
     }
     joined
+}
+
+/// Variables that may come twice made properties of an object: of one name the last counts.
+pub fn last_of_each(vars: &[Var]) -> Vec<Var> {
+    vars.iter().cloned().collect::<BTreeMap<_, _>>().into_iter().collect()
 }
 
 /// Reads `Name: value`.

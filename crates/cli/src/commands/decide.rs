@@ -1,6 +1,5 @@
 //! `tidegate decide`: what a policy says about requests.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -11,7 +10,7 @@ use tidegate_test::decision::Answered;
 use tidegate_test::engine::Engine;
 use tidegate_test::instant::{self, Seconds};
 use tidegate_test::plain::plain;
-use tidegate_test::request::{Request, RequestLine, join, parse_header};
+use tidegate_test::request::{Request, RequestLine, join, last_of_each, parse_header};
 
 use crate::cli::Format;
 use crate::lines::{self, Line};
@@ -128,8 +127,7 @@ impl Args {
             customer: self.customer.clone(),
             // Who names a customer and no tag says that it has none.
             tags: (self.customer.is_some() || !self.tags.is_empty()).then(|| self.tags.clone()),
-            // As properties of an object: of one name the last counts.
-            vars: Some(self.vars.iter().cloned().collect::<BTreeMap<_, _>>().into_iter().collect()),
+            vars: Some(last_of_each(&self.vars)),
             headers: join(self.headers.clone()),
         }
     }

@@ -62,8 +62,8 @@ impl Policy {
         let identity = policy.identity.as_ref();
         let paths = identity.into_iter().flat_map(|identity| {
             // Every field by name: one that comes to be read is a parameter that has to be passed.
-            let Identity { customer, tags } = identity;
-            std::iter::once(customer).chain(tags)
+            let Identity { customer, tags, vars } = identity;
+            std::iter::once(customer).chain(tags).chain(vars)
         });
         let templates = policy.rules.iter().flat_map(|rule| {
             let claims = rule.obligations.jwt.iter().flat_map(|jwt| &jwt.claims);

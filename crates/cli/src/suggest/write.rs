@@ -138,7 +138,7 @@ impl Page {
         self.comment("Not in a file that another extends: take this away there.");
         match needed {
             None => self.text.push_str("identity = \"none\"\n"),
-            Some(Identity { customer, tags, vars: _ }) => {
+            Some(Identity { customer, tags, .. }) => {
                 self.text.push_str("[identity]\n");
                 self.entry("customer", &quoted(&customer.join(".")), Comment::No);
                 if let Some(tags) = tags {

@@ -590,10 +590,10 @@ fn settings(old: &CheckedPolicy, new: &CheckedPolicy) -> Vec<Setting> {
     let identity = |policy: &CheckedPolicy| match &policy.identity {
         None => "none".to_owned(),
         Some(identity) => {
-            let path = |key: &str, steps: &Option<Vec<String>>| {
-                steps.as_ref().map(|steps| format!(", {key} = {}", steps.join("."))).unwrap_or_default()
+            let also = |key: &str, path: Option<&Vec<String>>| {
+                path.map(|path| format!(", {key} = {}", path.join("."))).unwrap_or_default()
             };
-            let (tags, vars) = (path("tags", &identity.tags), path("vars", &identity.vars));
+            let (tags, vars) = (also("tags", identity.tags.as_ref()), also("vars", identity.vars.as_ref()));
             format!("customer = {}{tags}{vars}", identity.customer.join("."))
         }
     };

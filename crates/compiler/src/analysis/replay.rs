@@ -48,6 +48,7 @@ impl<'p> Replay<'p> {
             headers: &witness.headers,
             customer: witness.customer.as_deref(),
             tags: witness.tags.as_deref(),
+            // Variables go into obligations; what is decided does not hang on them.
             vars: Some(&[]),
             now: self.now,
         };

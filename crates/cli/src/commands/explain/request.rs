@@ -1,10 +1,8 @@
 //! How a policy decides a request, and why.
 
-use std::collections::BTreeMap;
-
 use tidegate_test::explanation::Explainer;
 use tidegate_test::instant;
-use tidegate_test::request::{Request, join};
+use tidegate_test::request::{Request, join, last_of_each};
 
 use super::Question;
 use crate::cli::Format;
@@ -20,7 +18,7 @@ pub(super) fn run(question: &Question<'_>, format: Format, terminal: &mut Termin
         customer: args.customer.clone(),
         // Who names a customer and no tag says that it has none.
         tags: (args.customer.is_some() || !args.tags.is_empty()).then(|| args.tags.clone()),
-        vars: Some(args.vars.iter().cloned().collect::<BTreeMap<_, _>>().into_iter().collect()),
+        vars: Some(last_of_each(&args.vars)),
         headers: join(args.headers.clone()),
     };
     let (sources, output) = load::compile_with_sources(policy, terminal)?;
