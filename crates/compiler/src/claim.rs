@@ -80,11 +80,11 @@ impl Claim {
         let mut space = Space::new();
         let model = Model::new(&mut space, &output.policy, now.div_euclid(24 * 60 * 60));
         let facts = Facts::of(&output.policy);
-        let (role, except_role) = match kind {
+        let (role, of_except) = match kind {
             Kind::Always => (Role::Allow { literal: false }, Role::AllowExcept),
             Kind::Never => (Role::Deny, Role::DenyExcept),
         };
-        let except = self.except.iter().map(|except| condition(&mut space, except, except_role, facts).not());
+        let except = self.except.iter().map(|except| condition(&mut space, except, of_except, facts).not());
         let except: Vec<Formula> = except.collect();
         let mut meant = condition(&mut space, &self.condition, role, facts).and(Formula::all(except));
         if kind == Kind::Always {

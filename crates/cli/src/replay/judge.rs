@@ -20,6 +20,7 @@ use crate::log::Record;
 use crate::outcome::Failure;
 
 /// What was asked, as far as the log says.
+#[expect(clippy::struct_excessive_bools, reason = "what a record may leave out is independent of the rest")]
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
     /// The request; what is unknown is absent.

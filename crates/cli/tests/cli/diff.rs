@@ -88,8 +88,8 @@ fn every_witness_shows_in_both_policies_what_it_was_found_for() {
     let (summary, changes) = lines.split_last().unwrap();
     assert_eq!((&summary["differs"], &summary["proved"]), (&Value::from(true), &Value::from(true)));
     assert!(changes.len() >= 4, "{changes:#?}");
-    let requests: String = changes.iter().map(|change| format!("{}\n", change["request"])).collect();
-    folder.write("requests.jsonl", requests);
+    let requests: Vec<String> = changes.iter().map(|change| change["request"].to_string()).collect();
+    folder.write("requests.jsonl", requests.join("\n"));
     for (policy, side) in [("policy.toml", "old"), ("new.toml", "new")] {
         let args = ["decide", "--policy", policy, "--requests", "requests.jsonl", "--at", "2026-11-22"];
         let answers = folder.run(&args).ends(0).stdout;

@@ -518,19 +518,14 @@ pub fn text(template: &Template) -> String {
 }
 
 fn token(jwt: &Jwt, policy: &CheckedPolicy) -> String {
-    let claims: Vec<String> = jwt.claims.iter().map(|(name, value)| format!("{name} = `{}`", text(value))).collect();
-    let key = policy.keys.get(jwt.key);
-    let key = key.map_or_else(String::new, |key| {
-        let issuer = key.issuer.as_ref().map(|issuer| format!(", issuer `{issuer}`")).unwrap_or_default();
-        format!("key `{}` ({:?}, kid `{}`, secret `{}`{issuer})", key.id, key.alg, key.kid, key.secret)
-    });
     let scheme = if jwt.scheme.is_empty() { String::new() } else { format!("{} ", jwt.scheme) };
-    format!(
-        "{scheme}token for `{}`, {} s, {key}{}",
-        jwt.audience,
-        jwt.ttl,
-        claims.iter().map(|it| format!(", {it}")).collect::<String>()
-    )
+    let mut parts = vec![format!("{scheme}token for `{}`", jwt.audience), format!("{} s", jwt.ttl)];
+    if let Some(key) = policy.keys.get(jwt.key) {
+        let issuer = key.issuer.as_ref().map(|issuer| format!(", issuer `{issuer}`")).unwrap_or_default();
+        parts.push(format!("key `{}` ({:?}, kid `{}`, secret `{}`{issuer})", key.id, key.alg, key.kid, key.secret));
+    }
+    parts.extend(jwt.claims.iter().map(|(name, value)| format!("{name} = `{}`", text(value))));
+    parts.join(", ")
 }
 
 /// Variables that a rule's templates ask for.

@@ -48,9 +48,12 @@ pub(crate) struct Hosts<'p> {
     domains: HashMap<String, Option<Rc<Dfa>>>,
     /// Names of a list that are in none of some other lists.
     differences: HashMap<(u32, Vec<u32>), Rc<Vec<u32>>>,
-    answers: HashMap<(Vec<u32>, Vec<u32>, Option<bool>), Search<String>>,
+    answers: HashMap<Asked, Search<String>>,
     pub(crate) work: Work,
 }
+
+/// Sets to be in, sets not to be in, and whether to be special.
+type Asked = (Vec<u32>, Vec<u32>, Option<bool>);
 
 /// What tells sets apart.
 type SetKey = (BTreeSet<String>, BTreeSet<String>, Vec<u32>, Vec<u32>);

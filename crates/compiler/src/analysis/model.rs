@@ -163,15 +163,15 @@ impl<'p> Model<'p> {
 
 /// What a rule matches, expiry aside.
 pub(crate) fn matches<'p>(space: &mut Space<'p>, rule: &'p Rule, facts: Facts<'p>) -> Formula {
-    let (role, except_role) = match rule.effect {
+    let (own, of_except) = match rule.effect {
         Effect::Allow => (Role::Allow { literal: rule.encoded_literal }, Role::AllowExcept),
         Effect::Deny => (Role::Deny, Role::DenyExcept),
     };
-    let mut parts = vec![condition(space, &rule.condition, role, facts)];
+    let mut parts = vec![condition(space, &rule.condition, own, facts)];
     if rule.effect == Effect::Allow && !rule.websocket {
         parts.push(upgrade(space).not());
     }
-    parts.extend(rule.except.iter().map(|except| condition(space, except, except_role, facts).not()));
+    parts.extend(rule.except.iter().map(|except| condition(space, except, of_except, facts).not()));
     Formula::all(parts)
 }
 
