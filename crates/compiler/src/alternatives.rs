@@ -13,7 +13,7 @@ use regex_automata::dfa::Automaton as _;
 use regex_automata::{Anchored, Input};
 
 use crate::automaton::{Dfa, determinize};
-use crate::checked::{AnyRunGlob, CheckedPolicy, Condition, HostPattern, PathPattern, Scheme};
+use crate::checked::{AnyRunGlob, CheckedPolicy, Condition, HostPattern, List, PathPattern, Scheme};
 use crate::source::Span;
 
 /// The keys under which alternatives stand.
@@ -120,8 +120,7 @@ pub struct Values<'r> {
 enum Matcher<'p> {
     /// The name and everything beneath it.
     Domain(&'p str),
-    /// The names and everything beneath them; sorted.
-    List(&'p [String]),
+    List(&'p List),
     Literal(&'p str),
     /// A method, which compares without regard to case.
     Method(&'p str),
@@ -162,7 +161,7 @@ pub fn of<'p>(condition: &'p Condition, policy: &'p CheckedPolicy) -> Vec<Altern
             add(key, None, &pattern.text, Some(pattern.span), Matcher::pattern(host.regex()));
         }
         for list in hosts.lists.iter().filter_map(|&list| policy.lists.get(list)) {
-            add(Key::Lists, None, &list.id, None, Matcher::List(&list.names));
+            add(Key::Lists, None, &list.id, None, Matcher::List(list));
         }
     }
     for scheme in condition.schemes.iter().flatten() {
@@ -226,9 +225,7 @@ impl<'p> Matcher<'p> {
     fn meets(&self, text: &str) -> bool {
         match self {
             Self::Domain(name) => name_and_above(text).any(|above| above == *name),
-            Self::List(names) => {
-                name_and_above(text).any(|above| names.binary_search_by(|name| name.as_str().cmp(above)).is_ok())
-            }
+            Self::List(list) => list.entry_for(text).is_some(),
             Self::Literal(own) => *own == text,
             Self::Method(own) => own.eq_ignore_ascii_case(text),
             Self::Pattern { regex, dfa } => {

@@ -122,6 +122,15 @@ impl List {
         names.chain(alone).chain(beneath)
     }
 
+    /// The entry by which a host is in the list.
+    pub fn entry_for<'h>(&self, host: &'h str) -> Option<&'h str> {
+        let has = |names: &[String], name: &str| names.binary_search_by(|entry| entry.as_str().cmp(name)).is_ok();
+        let above = || std::iter::successors(Some(host), |name| name.split_once('.').map(|(_, rest)| rest));
+        let alone = Some(host).filter(|name| has(&self.alone, name));
+        let at_or_above = || above().find(|name| has(&self.names, name));
+        alone.or_else(at_or_above).or_else(|| above().skip(1).find(|name| has(&self.beneath, name)))
+    }
+
     /// A list of names that stand for themselves and everything beneath them; they are sorted.
     #[cfg(test)]
     pub(crate) fn of_names(id: &str, names: Vec<String>, span: Span) -> Self {

@@ -4,7 +4,7 @@ use super::Context;
 use crate::alternatives::Key;
 use crate::analysis::formula::{Formula, Predicate};
 use crate::analysis::strings::Search;
-use crate::checked::{Effect, List};
+use crate::checked::Effect;
 use crate::diagnostic::{Code, Diagnostic};
 
 pub(super) fn check(context: &mut Context<'_>) {
@@ -28,7 +28,7 @@ pub(super) fn check(context: &mut Context<'_>) {
         let names = hosts.exact.iter().map(|name| (Key::Hosts, name));
         for (key, name) in names.chain(hosts.domains.iter().map(|name| (Key::Domains, name))) {
             for &(deny, list) in &denies {
-                let Some(entry) = policy.lists.get(list).and_then(|list| covering(list, name)) else { continue };
+                let Some(entry) = policy.lists.get(list).and_then(|list| list.entry_for(name)) else { continue };
                 let host = Formula::is(Predicate::Host(context.space.hosts.add_one(name)));
                 let both = context.model.rules[index].matches.clone().and(context.model.rules[deny].matches.clone());
                 let Search::Found(point) = context.ask(Code::ListBlocksHost, index, &both.and(host)) else { continue };
@@ -51,13 +51,4 @@ pub(super) fn check(context: &mut Context<'_>) {
             }
         }
     }
-}
-
-/// The entry of a list that a name is at or beneath.
-fn covering<'n>(list: &List, name: &'n str) -> Option<&'n str> {
-    let has = |names: &[String], name: &str| names.binary_search_by(|entry| entry.as_str().cmp(name)).is_ok();
-    let above = || std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, rest)| rest));
-    let alone = Some(name).filter(|name| has(&list.alone, name));
-    let at_or_above = above().find(|suffix| has(&list.names, suffix));
-    alone.or(at_or_above).or_else(|| above().skip(1).find(|suffix| has(&list.beneath, suffix)))
 }
