@@ -33,7 +33,6 @@ pub mod reach;
 pub(crate) mod replay;
 pub(crate) mod request;
 pub(crate) mod sets;
-mod signature;
 pub(crate) mod solve;
 pub(crate) mod space;
 pub(crate) mod strings;

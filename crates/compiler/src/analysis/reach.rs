@@ -82,7 +82,8 @@ pub fn reach(
             }
             Search::Nothing => match solve(&mut space, &matches, budget) {
                 Search::Nothing => {}
-                Search::Found(_) | Search::TooLong => reach.denied.push(index),
+                Search::Found(_) => reach.denied.push(index),
+                Search::TooLong => reach.undecided.push(output.policy.rules[index].id.clone()),
             },
             Search::TooLong => reach.undecided.push(output.policy.rules[index].id.clone()),
         }

@@ -22,6 +22,9 @@ use crate::source::Span;
 /// Other rules that one finding shows; there may be thousands.
 const MAX_SHOWN: usize = 5;
 
+/// What the comparison of two rules may cost, and that of all: policies are compiled on every change.
+const BUDGET: Budget = Budget { question: 2_000, all: 100_000 };
+
 /// What a rule does to a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way<'r> {
@@ -186,7 +189,7 @@ impl Compare<'_, '_> {
     /// `None` where it is certain that no request is matched by both.
     fn overlap(&mut self, a: usize, b: usize) -> Option<Overlap> {
         let both = self.matches(a).and(self.matches(b));
-        match solve(&mut self.space, &both, Budget::default()) {
+        match solve(&mut self.space, &both, BUDGET) {
             Search::Found(point) => Some(Overlap::At(point.witness(self.facts.has_tags))),
             Search::Nothing => None,
             Search::TooLong => Some(Overlap::Unknown),

@@ -1,12 +1,30 @@
-//! What a rule says, as text: two rules with one signature decide alike and are named alike.
+//! Rules that two policies share: what a rule says as text, so that two with one signature decide alike and are named alike.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checked::{AnyRunGlob, CheckedPolicy, Condition, HostPattern, List, PathPattern, Rule};
 
+/// For each rule of each policy, the one of the other policy that has the same id and says the same.
+pub(super) fn partners(old: &CheckedPolicy, new: &CheckedPolicy) -> [Vec<Option<usize>>; 2] {
+    let mut lists = Lists::default();
+    let [old_signatures, new_signatures] = [old, new]
+        .map(|policy| policy.rules.iter().map(|rule| signature(rule, policy, &mut lists)).collect::<Vec<_>>());
+    let by_signature: BTreeMap<&str, usize> =
+        new_signatures.iter().enumerate().map(|(index, signature)| (signature.as_str(), index)).collect();
+    let old_partners: Vec<Option<usize>> =
+        old_signatures.iter().map(|signature| by_signature.get(signature.as_str()).copied()).collect();
+    let mut new_partners = vec![None; new_signatures.len()];
+    for (old, new) in old_partners.iter().enumerate() {
+        if let Some(new) = new {
+            new_partners[*new] = Some(old);
+        }
+    }
+    [old_partners, new_partners]
+}
+
 /// Lists of all policies that are compared, each counted once however often it was read.
 #[derive(Default)]
-pub(super) struct Lists<'p> {
+struct Lists<'p> {
     known: Vec<&'p List>,
 }
 
@@ -21,7 +39,7 @@ impl<'p> Lists<'p> {
 }
 
 /// The signature of a rule.
-pub(super) fn signature<'p>(rule: &'p Rule, policy: &'p CheckedPolicy, lists: &mut Lists<'p>) -> String {
+fn signature<'p>(rule: &'p Rule, policy: &'p CheckedPolicy, lists: &mut Lists<'p>) -> String {
     let keys = rule.obligations.jwt.as_ref().map(|jwt| {
         let key = policy.keys.get(jwt.key);
         key.map(|key| (&key.id, key.alg, &key.secret, &key.kid, &key.issuer))

@@ -5,22 +5,29 @@
 //! that is newly denied, newly allowed, decided by another rule, sent otherwise? What is found is a region, named by the
 //! two rules that decide there; it is taken out of the question, which is then asked again, until nothing is left.
 
+mod sent;
+mod settings;
+mod signature;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
 use tidegate_engine::{PolicyError, Reason};
 
-use super::formula::{Formula, Predicate};
-use super::model::{self, Model};
-use super::replay::{Replay, Verdict};
-use super::request::{Point, Witness};
-use super::signature::{Lists, signature};
-use super::solve::{Budget, solve};
-use super::space::Space;
-use super::strings::Search;
-use super::values::ValueSet;
+pub use self::sent::text;
+use self::sent::{Entry, details, entries, sets, variables};
+use self::settings::{same_enforcement, settings};
+use self::signature::partners;
 use crate::Output;
-use crate::checked::{CheckedPolicy, Effect, Jwt, Mode, Rule, Template, TemplatePart};
+use crate::analysis::formula::{Formula, Predicate};
+use crate::analysis::model::{self, Model};
+use crate::analysis::replay::{Replay, Verdict};
+use crate::analysis::request::{Point, Witness};
+use crate::analysis::solve::{Budget, solve};
+use crate::analysis::space::Space;
+use crate::analysis::strings::Search;
+use crate::analysis::values::ValueSet;
+use crate::checked::{Effect, Mode};
 
 /// Regions that are told of one rule; a policy that was written anew differs everywhere.
 const MAX_REGIONS: usize = 40;
@@ -481,129 +488,4 @@ impl Differ<'_> {
         let rules = verdict.rules.iter().filter(|_| !is_waived).filter_map(|&index| policy.rules.get(index));
         rules.flat_map(|rule| entries(rule, policy)).collect()
     }
-}
-
-/// One thing that a rule has done to a request.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
-    header: String,
-    what: String,
-}
-
-fn entries(rule: &Rule, policy: &CheckedPolicy) -> Vec<Entry> {
-    let obligations = &rule.obligations;
-    let entry = |header: &str, what: String| Entry { header: header.to_owned(), what };
-    let mut entries: Vec<Entry> = obligations.remove.iter().map(|header| entry(header, "removed".to_owned())).collect();
-    entries.extend(obligations.keep.iter().map(|header| entry(header, "kept".to_owned())));
-    entries.extend(obligations.set.iter().map(|(header, value)| entry(header, format!("set to `{}`", text(value)))));
-    entries.extend(obligations.jwt.iter().map(|jwt| entry(&jwt.header, token(jwt, policy))));
-    entries
-}
-
-/// Headers of which nothing that the tenant sends gets through.
-fn sets(rule: &Rule) -> impl Iterator<Item = String> {
-    let obligations = &rule.obligations;
-    obligations.set.iter().map(|(header, _)| header.clone()).chain(obligations.jwt.iter().map(|jwt| jwt.header.clone()))
-}
-
-/// A template as it was written.
-pub fn text(template: &Template) -> String {
-    let part = |part: &TemplatePart| match part {
-        TemplatePart::Customer => "{customer}".to_owned(),
-        TemplatePart::Literal(text) => text.replace('{', "{{").replace('}', "}}"),
-        TemplatePart::Secret(name) => format!("{{secret.{name}}}"),
-        TemplatePart::Var(name) => format!("{{vars.{name}}}"),
-    };
-    template.0.iter().map(part).collect()
-}
-
-fn token(jwt: &Jwt, policy: &CheckedPolicy) -> String {
-    let scheme = if jwt.scheme.is_empty() { String::new() } else { format!("{} ", jwt.scheme) };
-    let mut parts = vec![format!("{scheme}token for `{}`", jwt.audience), format!("{} s", jwt.ttl)];
-    if let Some(key) = policy.keys.get(jwt.key) {
-        let issuer = key.issuer.as_ref().map(|issuer| format!(", issuer `{issuer}`")).unwrap_or_default();
-        parts.push(format!("key `{}` ({:?}, kid `{}`, secret `{}`{issuer})", key.id, key.alg, key.kid, key.secret));
-    }
-    parts.extend(jwt.claims.iter().map(|(name, value)| format!("{name} = `{}`", text(value))));
-    parts.join(", ")
-}
-
-/// Variables that a rule's templates ask for.
-fn variables(rule: &Rule) -> BTreeSet<&str> {
-    let claims = rule.obligations.jwt.iter().flat_map(|jwt| &jwt.claims);
-    let templates = rule.obligations.set.iter().chain(claims).map(|(_, template)| template);
-    templates
-        .flat_map(|template| &template.0)
-        .filter_map(|part| match part {
-            TemplatePart::Var(name) => Some(name.as_str()),
-            _ => None,
-        })
-        .collect()
-}
-
-fn details(old: &BTreeSet<Entry>, new: &BTreeSet<Entry>) -> Vec<String> {
-    let gone = old.difference(new).map(|entry| format!("no longer: `{}` {}", entry.header, entry.what));
-    let come = new.difference(old).map(|entry| format!("now: `{}` {}", entry.header, entry.what));
-    gone.chain(come).collect()
-}
-
-/// For each rule of each policy, the one of the other policy that has the same id and says the same.
-fn partners(old: &CheckedPolicy, new: &CheckedPolicy) -> [Vec<Option<usize>>; 2] {
-    let mut lists = Lists::default();
-    let [old_signatures, new_signatures] = [old, new]
-        .map(|policy| policy.rules.iter().map(|rule| signature(rule, policy, &mut lists)).collect::<Vec<_>>());
-    let by_signature: BTreeMap<&str, usize> =
-        new_signatures.iter().enumerate().map(|(index, signature)| (signature.as_str(), index)).collect();
-    let old_partners: Vec<Option<usize>> =
-        old_signatures.iter().map(|signature| by_signature.get(signature.as_str()).copied()).collect();
-    let mut new_partners = vec![None; new_signatures.len()];
-    for (old, new) in old_partners.iter().enumerate() {
-        if let Some(new) = new {
-            new_partners[*new] = Some(old);
-        }
-    }
-    [old_partners, new_partners]
-}
-
-fn same_enforcement(old: &CheckedPolicy, new: &CheckedPolicy) -> bool {
-    let key = |policy: &CheckedPolicy| format!("{:?}", enforcement(policy));
-    key(old) == key(new)
-}
-
-/// Whose requests are enforced, with the facts that tags stand for.
-fn enforcement(policy: &CheckedPolicy) -> Vec<String> {
-    let entries = policy.enforce_for.iter().map(|entry| {
-        let customers: Option<Vec<&str>> =
-            entry.customers.as_ref().map(|globs| globs.iter().map(|glob| glob.0.text.as_str()).collect());
-        let given = entry.tags.as_ref().map(|tags| super::signature::given(tags, policy));
-        format!("customers {customers:?} tags {:?} {given:?} percent {:?}", entry.tags, entry.percent)
-    });
-    entries.collect()
-}
-
-fn settings(old: &CheckedPolicy, new: &CheckedPolicy) -> Vec<Setting> {
-    let identity = |policy: &CheckedPolicy| match &policy.identity {
-        None => "none".to_owned(),
-        Some(identity) => {
-            let also = |key: &str, path: Option<&Vec<String>>| {
-                path.map(|path| format!(", {key} = {}", path.join("."))).unwrap_or_default()
-            };
-            let (tags, vars) = (also("tags", identity.tags.as_ref()), also("vars", identity.vars.as_ref()));
-            format!("customer = {}{tags}{vars}", identity.customer.join("."))
-        }
-    };
-    let mode = |policy: &CheckedPolicy| match policy.mode {
-        Mode::Enforce => "enforce".to_owned(),
-        Mode::Report => "report".to_owned(),
-    };
-    let default = |policy: &CheckedPolicy| match policy.default {
-        Effect::Allow => "allow".to_owned(),
-        Effect::Deny => "deny".to_owned(),
-    };
-    let settings = [
-        ("default", default(old), default(new)),
-        ("identity", identity(old), identity(new)),
-        ("mode", mode(old), mode(new)),
-    ];
-    settings.into_iter().filter(|(_, old, new)| old != new).map(|(key, old, new)| Setting { key, old, new }).collect()
 }
