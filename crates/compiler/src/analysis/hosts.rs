@@ -17,18 +17,22 @@ use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
+use regex_syntax::hir::literal::{ExtractKind, Extractor};
 use tidegate_engine::canonical;
 
 use super::strings::{Search, Work, find};
 use crate::automaton::{Dfa, accepts, determinize};
 use crate::checked::{HostCondition, HostPattern, List};
-use crate::pattern::{domain_regex, fixed_part, literal_regex};
+use crate::pattern::{domain_regex, fixed_part, literal_regex, parse_regex};
 use crate::universe::{all_hosts, special_hosts};
 
 /// Names that a search looks at before it gives up.
 const MAX_NAMES: u64 = 8_000_000;
 /// Products of automata that a search walks before it gives up.
 const MAX_WALKS: u64 = 2_000;
+
+/// As how many names a set counts whose patterns may meet any host.
+const LARGE: usize = 10_000;
 
 /// Labels of hosts that examples are made of; a numbered one if all are taken.
 const LABELS: [&str; 3] = ["www", "api", "other"];
@@ -46,6 +50,8 @@ pub(crate) struct Hosts<'p> {
     patterns: Vec<Pattern>,
     pattern_numbers: HashMap<String, u32>,
     domains: HashMap<String, Option<Rc<Dfa>>>,
+    /// The names of each list, by their last labels first; made when they are first asked for so.
+    reversed: HashMap<u32, Rc<Vec<u32>>>,
     /// Names of a list that are in none of some other lists.
     differences: HashMap<(u32, Vec<u32>), Rc<Vec<u32>>>,
     answers: HashMap<Asked, Search<String>>,
@@ -133,7 +139,9 @@ impl<'p> Hosts<'p> {
         by.sort_by_cached_key(|&set| {
             let set = &self.sets[set as usize];
             let listed: usize = set.lists.iter().map(|&list| self.lists[list as usize].len()).sum();
-            (!set.patterns.is_empty(), set.exact.len() + set.domains.len() + listed)
+            let is_anywhere = |&pattern: &u32| self.patterns[pattern as usize].fixed.is_empty();
+            let patterns = if set.patterns.iter().any(is_anywhere) { LARGE } else { set.patterns.len() };
+            set.exact.len() + set.domains.len() + listed + patterns
         });
         let mut query = Query { not, special, names_left: MAX_NAMES, walks_left: MAX_WALKS };
         let answer = self.narrow(Base::Any, &by, &mut Vec::new(), &mut query);
@@ -167,7 +175,7 @@ impl<'p> Hosts<'p> {
         }
         let fixed = match pattern {
             HostPattern::Glob(glob) => fixed_part(&glob.text).to_owned(),
-            HostPattern::Regex(_) => String::new(),
+            HostPattern::Regex(_) => fixed_part_of_regex(&regex),
         };
         let dfa = determinize(std::slice::from_ref(&regex)).ok().map(Rc::new);
         self.patterns.push(Pattern { fixed, dfa });
@@ -259,8 +267,7 @@ impl<'p> Hosts<'p> {
                     return answer;
                 }
             }
-            let left = self.unlisted_elsewhere(list, query.not);
-            for &index in left.iter() {
+            for index in self.names_near(list, base, patterns, query.not) {
                 query.names_left = query.names_left.saturating_sub(1);
                 let name = names[index as usize].as_str();
                 if is_within(name, base) && take(self, Base::Within(name), query, patterns) {
@@ -283,6 +290,31 @@ impl<'p> Hosts<'p> {
             }
         }
         answer
+    }
+
+    /// The names of a list that may have to do with what a search has come down to.
+    fn names_near(&mut self, list: u32, base: Base<'_>, patterns: &[u32], not: &[u32]) -> Vec<u32> {
+        let fixed = |pattern: &u32| self.patterns[*pattern as usize].fixed.as_str();
+        let under = match base {
+            Base::Any => patterns.iter().map(fixed).max_by_key(|fixed| fixed.len()).unwrap_or_default(),
+            Base::Exact(name) | Base::Beneath(name) | Base::Within(name) => name,
+        };
+        if under.is_empty() {
+            return self.unlisted_elsewhere(list, not).to_vec();
+        }
+        let under = under.to_owned();
+        let names = &self.lists[list as usize].names;
+        let reversed = Rc::clone(self.reversed.entry(list).or_insert_with(|| {
+            let mut order: Vec<u32> = (0..number(names.len())).collect();
+            order.sort_unstable_by(|&a, &b| names[a as usize].bytes().rev().cmp(names[b as usize].bytes().rev()));
+            Rc::new(order)
+        }));
+        let name = |index: u32| names[index as usize].as_str();
+        let first = reversed.partition_point(|&index| name(index).bytes().rev().lt(under.bytes().rev()));
+        let beneath = reversed[first..].iter().copied().take_while(|&index| name(index).ends_with(under.as_str()));
+        let above =
+            suffixes(&under).skip(1).filter_map(|above| names.binary_search_by(|it| it.as_str().cmp(above)).ok());
+        beneath.filter(|&index| is_at_or_below(name(index), &under)).chain(above.map(number)).collect()
     }
 
     /// The names of a list that the lists of some sets leave, remembered: lists are large, and differ little between two
@@ -407,6 +439,14 @@ impl<'p> Hosts<'p> {
             Base::Beneath(name) | Base::Within(name) => is_at_or_below(name, fixed) || is_at_or_below(fixed, name),
         }
     }
+}
+
+/// What every host that a regex covers ends with, whole labels.
+fn fixed_part_of_regex(regex: &str) -> String {
+    let Ok(hir) = parse_regex(regex) else { return String::new() };
+    let ends = Extractor::new().kind(ExtractKind::Suffix).extract(&hir);
+    let common = ends.longest_common_suffix().and_then(|bytes| std::str::from_utf8(bytes).ok());
+    common.and_then(|text| text.split_once('.')).map_or_else(String::new, |(_, fixed)| fixed.to_owned())
 }
 
 /// Whether a sorted list holds a name.
@@ -560,6 +600,20 @@ mod tests {
         assert_eq!(find(&[both], &[beneath]), host("a.example"));
         assert_eq!(find(&[both], &[alone, beneath]), Search::Nothing);
         assert_eq!(find(&[beneath], &[both]), Search::Nothing);
+    }
+
+    #[test]
+    fn a_regex_is_near_what_it_ends_with() {
+        for (regex, fixed) in [
+            (r"(eu|us)-[0-9]+\.cluster\.example", "cluster.example"),
+            (r"[a-z]+\.a\.example|b\.a\.example", "a.example"),
+            (r"x(\.a\.example|\.b\.example)", "example"),
+            (r"(?i)api\.example", ""),
+            (r".*", ""),
+            (r"[a-z]+example", ""),
+        ] {
+            assert_eq!(fixed_part_of_regex(regex), fixed, "{regex}");
+        }
     }
 
     #[test]
