@@ -28,6 +28,8 @@ pub(crate) struct Model<'p> {
     pub(crate) rules: Vec<RuleModel>,
     /// Denials are carried out.
     enforced: Formula,
+    /// Rules that are left out of account, by index; see [`Model::leave_out`].
+    out: BTreeSet<usize>,
 }
 
 /// A rule as sets of requests.
@@ -72,12 +74,19 @@ impl<'p> Model<'p> {
                 policy.enforce_for.iter().map(|entry| enforced_for(space, entry, facts)).collect::<Vec<_>>(),
             ),
         };
-        Self { policy, rules, enforced }
+        Self { policy, rules, enforced, out: BTreeSet::new() }
     }
 
     /// Rules that decide with an effect, by index.
     pub(crate) fn deciding(&self, effect: Effect) -> impl Iterator<Item = (usize, &RuleModel)> {
-        self.rules.iter().enumerate().filter(move |(_, rule)| rule.decides && rule.effect == effect)
+        let counts =
+            move |index: &usize, rule: &RuleModel| rule.decides && rule.effect == effect && !self.out.contains(index);
+        self.rules.iter().enumerate().filter(move |(index, rule)| counts(index, rule))
+    }
+
+    /// Leaves rules out of account that match no request of the questions to come; these are then shorter.
+    pub(crate) fn leave_out(&mut self, rules: BTreeSet<usize>) {
+        self.out = rules;
     }
 
     /// Requests that are denied, with what report mode lets through left out.

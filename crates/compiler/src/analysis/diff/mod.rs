@@ -207,6 +207,7 @@ impl Differ<'_> {
         for (step, &(side, index)) in changed.iter().enumerate() {
             let id = self.sides[side].policy.rules[index].id.clone();
             let rule = self.sides[side].rules[index].clone();
+            self.keep_to(&rule.matches);
             if rule.decides {
                 self.effects(&rule.matches, &id);
                 self.names(side, index, &id);
@@ -220,11 +221,27 @@ impl Differ<'_> {
         }
         for (side, index) in self.moved() {
             let id = self.sides[side].policy.rules[index].id.clone();
+            let matches = self.sides[side].rules[index].matches.clone();
+            self.keep_to(&matches);
             self.names(side, index, &id);
         }
         self.facts();
         self.reserved();
         progress(steps, steps);
+    }
+
+    /// Leaves the rules out of account that match nothing of a set which all questions to come are about.
+    fn keep_to(&mut self, set: &Formula) {
+        let budget = Budget { question: self.budget.question.min(100), ..self.budget };
+        let set = self.scope.clone().and(set.clone());
+        for side in [OLD, NEW] {
+            let rules: Vec<Formula> = self.sides[side].rules.iter().map(|rule| rule.matches.clone()).collect();
+            let out = rules.into_iter().enumerate().filter(|(_, matches)| {
+                solve(&mut self.space, &set.clone().and(matches.clone()), budget) == Search::Nothing
+            });
+            let out = out.map(|(index, _)| index).collect();
+            self.sides[side].leave_out(out);
+        }
     }
 
     /// Newly denied and newly allowed requests of a set.
@@ -356,9 +373,11 @@ impl Differ<'_> {
         }
         for (name, index, detail) in questions {
             let one = self.space.values.add(ValueSet::Names(BTreeSet::from([name])));
+            let customer = Formula::is(Predicate::Customer(one));
+            let matches = self.sides[NEW].rules[index].matches.clone().and(customer);
+            self.keep_to(&matches);
             let both = self.sides[OLD].allowed().and(self.sides[NEW].allowed());
-            let question = self.sides[NEW].rules[index].matches.clone().and(both);
-            let question = question.and(Formula::is(Predicate::Customer(one)));
+            let question = matches.and(both);
             let id = self.sides[NEW].policy.rules[index].id.clone();
             let Some((witness, _)) = self.ask(&question, &id) else { continue };
             let [old, new] = [OLD, NEW].map(|side| self.replays[side].verdict(&witness));
@@ -394,8 +413,9 @@ impl Differ<'_> {
                 });
                 Formula::any(hosts.collect::<Vec<_>>())
             });
-            let both = self.sides[OLD].allowed().and(self.sides[NEW].allowed());
             let [old, new] = covered;
+            self.keep_to(&old.clone().or(new.clone()));
+            let both = self.sides[OLD].allowed().and(self.sides[NEW].allowed());
             let ways = [
                 (new.clone().and(old.not()), format!("a `{header}` of the tenant's own is dropped")),
                 (old.and(new.not()), format!("a `{header}` of the tenant's own passes")),
