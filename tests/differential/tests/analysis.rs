@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use tidegate_compiler::Output;
 use tidegate_compiler::analysis::diff::{Diff, Kind, diff};
 use tidegate_compiler::analysis::{Budget, Witness};
-use tidegate_compiler::checked::Effect;
+use tidegate_compiler::checked::{Effect, Mode};
+use tidegate_compiler::levels::Levels;
+use tidegate_compiler::lint::lint;
 use tidegate_differential::generate::{self, Hints};
 use tidegate_differential::{Compiled, Folder, Identity, PolicyText, Request, reference};
 use tidegate_reference::{Answer, Reason};
+use toml::Value;
 
 /// 2026-11-22T12:00:00Z
 const NOW: i64 = 1_795_348_800;
@@ -63,6 +66,68 @@ fn what_differs_between_two_policies_is_what_generated_requests_see() {
     for kind in [Kind::NewlyAllowed, Kind::NewlyDenied, Kind::Obligations, Kind::OtherRule] {
         assert!(seen.contains_key(&kind), "{kind:?} was never found: {seen:?}");
     }
+}
+
+#[test]
+fn rules_that_lints_call_superfluous_change_nothing_that_generated_requests_see() {
+    let folder = Folder::new().unwrap();
+    let mut seen = BTreeMap::<&str, usize>::new();
+    for number in 0..40 {
+        let (policy, sketches) = generate::seeded(13, number);
+        let compilation = folder.compile(&policy.text(), &policy.files()).unwrap();
+        let Some(output) = compilation.output else { continue };
+        let budget = Budget { question: 500, all: 5_000 };
+        let findings = lint(&output, &compilation.sources, &Levels::default(), NOW, budget, &mut |_, _| {}).unwrap();
+        let form = compiled(&output);
+        let hints = Hints::of(&output.policy);
+        let requests: Vec<Request> =
+            sketches.take(80).map(|sketch| Request { now: NOW, ..sketch.request(&hints) }).collect();
+        for finding in findings {
+            let Some(rule) = output.policy.rules.iter().find(|rule| rule.span == finding.span) else { continue };
+            let code = finding.code.as_str();
+            if !["never-matches", "void-deny", "allow-denied", "expired", "shadowed-rule"].contains(&code) {
+                continue;
+            }
+            // What deny rules take under report mode they take only later.
+            if code == "allow-denied" && output.policy.mode == Mode::Report {
+                continue;
+            }
+            *seen.entry(code).or_default() += 1;
+            // One at a time: of two rules that say the same, only one is called superfluous.
+            let Some(without) = compile(&folder, &without_rule(&policy, &rule.id)) else { continue };
+            let without = compiled(&without);
+            for request in &requests {
+                let [before, after] = [&form, &without]
+                    .map(|form| reference(form, request, &|_| Some("s3cret-of-thirty-two-bytes-or-more".to_owned())));
+                let is_said =
+                    |answer: &Answer| (answer.effect, answer.forwarded.clone().filter(|_| code == "shadowed-rule"));
+                assert_eq!(
+                    is_said(&before),
+                    is_said(&after),
+                    "{code}: without `{}` {request:#?} is another\n{}",
+                    rule.id,
+                    policy.text()
+                );
+            }
+        }
+    }
+    for code in ["never-matches", "allow-denied", "shadowed-rule"] {
+        assert!(seen.contains_key(code), "{code} was never found: {seen:?}");
+    }
+}
+
+/// A policy without the rule of an id, whichever file it is in.
+fn without_rule(policy: &PolicyText, id: &str) -> PolicyText {
+    let mut smaller = policy.clone();
+    for file in std::iter::once(&mut smaller.policy).chain(smaller.extended.values_mut()) {
+        if let Some(Value::Array(rules)) = file.get_mut("rule") {
+            rules.retain(|rule| rule.get("id").and_then(Value::as_str) != Some(id));
+            if rules.is_empty() {
+                file.remove("rule");
+            }
+        }
+    }
+    smaller
 }
 
 fn difference(before: &Answer, after: &Answer) -> Option<Kind> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Context;
 use crate::analysis::strings::Search;
-use crate::checked::{Effect, Obligations};
+use crate::checked::{Effect, Mode, Obligations};
 use crate::diagnostic::{Code, Diagnostic};
 
 /// Rules that a finding names.
@@ -30,7 +30,12 @@ fn allow_denied(context: &mut Context<'_>) -> BTreeSet<usize> {
         }
         found.insert(index);
         let rule = context.rule(index);
-        let message = format!("`{}` allows nothing: deny rules take all of it", rule.id);
+        let message = match context.policy.mode {
+            Mode::Enforce => format!("`{}` allows nothing: deny rules take all of it", rule.id),
+            Mode::Report => {
+                format!("`{}` allows nothing once denials are enforced: deny rules take all of it", rule.id)
+            }
+        };
         let finding = Diagnostic::error(Code::AllowDenied, rule.span, message)
             .help("deny wins, whatever the order: give the deny rule an `except`, or take this one out");
         let finding = with_neighbours(context, finding, index, Effect::Deny, "denies some of it");
