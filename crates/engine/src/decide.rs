@@ -372,7 +372,7 @@ fn is_in(policy: &Policy<'_>, alternative: &EnforceFor<'_>, subject: &Subject<'_
 }
 
 /// Which of 10,000 buckets a customer is in, the same for ever.
-fn bucket(customer: &str) -> u64 {
+pub fn bucket(customer: &str) -> u64 {
     let hash = Sha256::digest(customer);
     hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes) % 10_000)
 }

@@ -28,7 +28,7 @@ mod policy;
 mod request;
 
 pub use canonical::{InvalidTarget, Target};
-pub use decide::{Decision, Scratch, Unjudged};
+pub use decide::{Decision, Scratch, Unjudged, bucket};
 pub use explain::{ConditionTrace, RuleTrace, Unexplained};
 pub use forwarding::{Dropped, Forwarding, JwtSpec, Secrets, SetHeader};
 pub use judgement::{Judgement, Reason, Refusal};

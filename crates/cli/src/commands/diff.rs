@@ -17,6 +17,9 @@ use crate::progress::{Of, Progress};
 use crate::terminal::Terminal;
 use crate::{json, load, render};
 
+/// The most that an answer may cost, as a multiple of the usual.
+const LARGEST_BUDGET: u64 = 1_000;
+
 /// Compare what two policies decide
 ///
 /// Shows the regions of requests that the new policy treats otherwise than the old one: newly allowed, newly denied, the same
@@ -45,7 +48,7 @@ pub(crate) struct Args {
     exit_code: bool,
 
     /// How much work the answer may cost, as a multiple of the usual.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=LARGEST_BUDGET))]
     budget: u64,
 }
 
@@ -85,7 +88,7 @@ struct SideObject<'s> {
 #[derive(Debug, Serialize)]
 struct SettingLine<'s> {
     kind: &'static str,
-    key: &'static str,
+    key: &'s str,
     old: &'s str,
     new: &'s str,
 }
@@ -108,6 +111,11 @@ pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Resul
         load::compile_with_sources(path, terminal).map(|(sources, output)| Side { sources, output })
     };
     let (old, new) = (side(&args.old, terminal)?, side(&args.new, terminal)?);
+    let knows_customers = |side: &Side| side.output.policy.identity.is_some();
+    if args.customer.is_some() && !knows_customers(&old) && !knows_customers(&new) {
+        let message = "the policies know no customers: `identity = \"none\"`";
+        return Err(Failure::new(message, "leave `--customer` out"));
+    }
     let now = args.at.unwrap_or_else(instant::now);
     let usual = Budget::default();
     let budget = Budget { question: usual.question * args.budget, all: usual.all * args.budget };
@@ -126,10 +134,18 @@ pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Resul
     if !found.undecided.is_empty() {
         return Err(Failure::new(
             format!("undecided: {}", found.undecided.join(", ")),
-            format!("compare with a larger budget, such as `--budget {}`, or for one `--customer`", args.budget * 10),
+            format!(
+                "compare with a larger budget, such as `--budget {}`, or for one `--customer`",
+                larger(args.budget)
+            ),
         ));
     }
     Ok(if args.exit_code && !found.is_empty() { Outcome::Found } else { Outcome::Fine })
+}
+
+/// The next budget to try, of those that can be asked for.
+fn larger(budget: u64) -> u64 {
+    budget.saturating_mul(10).min(LARGEST_BUDGET)
 }
 
 /// A policy and its sources.

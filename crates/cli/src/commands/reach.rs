@@ -116,8 +116,12 @@ fn show(
         terminal.line(plain(&format!("  such as {witness}")))?;
     }
     if let Some((witness, verdict)) = &found.otherwise {
-        let why = if verdict.enforced { "the default" } else { "report mode" };
-        terminal.line(plain(&format!("anything else that no rule denies, by {why}")))?;
+        let what = if verdict.enforced {
+            "anything else that no rule denies, by the default"
+        } else {
+            "what would be denied, as long as report mode lets it through, without headers or tokens"
+        };
+        terminal.line(what)?;
         terminal.line(plain(&format!("  such as {witness}")))?;
     }
     for &rule in &found.denied {

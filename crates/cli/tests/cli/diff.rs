@@ -124,6 +124,68 @@ fn a_comparison_for_one_customer_leaves_the_others_out() {
 }
 
 #[test]
+fn a_customer_is_no_question_where_policies_know_none() {
+    let folder = Folder::new();
+    let policy = |host: &str| {
+        format!("policy = 1\nidentity = \"none\"\n[[rule]]\nid = \"a\"\neffect = \"allow\"\nhosts = [\"{host}\"]\n")
+    };
+    folder.write("old.toml", policy("a.example"));
+    folder.write("new.toml", policy("b.example"));
+    folder.run(&["diff", "old.toml", "new.toml", "--customer", "acme"]).ends(3).says("know no customers", "leave");
+    let run = folder.run(&["diff", "old.toml", "new.toml"]).ends(0);
+    assert!(run.stdout.contains("newly allowed: 1 region"), "{}", run.stdout);
+}
+
+#[test]
+fn what_a_rule_under_report_mode_records_is_part_of_the_difference() {
+    let folder = Folder::new();
+    let policy = "policy = 1\nmode = \"report\"\nidentity = \"none\"\n";
+    folder.write("old.toml", policy);
+    let rule = "[[rule]]\nid = \"no-evil\"\neffect = \"deny\"\ndomains = [\"evil.example\"]\n";
+    folder.write("new.toml", format!("{policy}{rule}"));
+    let run = folder.run(&["diff", "old.toml", "new.toml"]).ends(0);
+    assert!(run.stdout.contains("`no-evil` is recorded"), "{}", run.stdout);
+    // What the refused are told is no decision, and yet a difference.
+    folder.write("told.toml", format!("{policy}{rule}reason = \"known for fraud\"\n"));
+    let run = folder.run(&["diff", "new.toml", "told.toml", "--exit-code"]).ends(1);
+    assert_eq!(run.stdout, "reason of `no-evil`: none → known for fraud\n");
+}
+
+#[test]
+fn a_header_that_only_one_of_many_like_regions_loses_is_never_said_to_stay() {
+    let folder = Folder::new();
+    let header = "policy = 1\n[identity]\ncustomer = \"customer_name\"\n";
+    let rule = |id: &str, hosts: &str, set: bool| {
+        let set = if set { "set = { x-tenant = \"{customer}\" }\n" } else { "" };
+        format!("[[rule]]\nid = \"{id}\"\neffect = \"allow\"\nhosts = [{hosts}]\n{set}")
+    };
+    let host = |n: usize| format!("\"a{n:02}.example\"");
+    let shared: Vec<String> = (0..45).map(|n| rule(&format!("s{n}"), &host(n), true)).collect();
+    let shared = format!("{}{}", shared.concat(), rule("w", "\"zz.example\"", false));
+    let all: Vec<String> = (0..45).map(host).collect();
+    let removed = rule("x", &format!("{}, \"zz.example\"", all.join(", ")), true);
+    folder.write("old.toml", format!("{header}{shared}{removed}"));
+    folder.write("new.toml", format!("{header}{shared}"));
+    let run = folder.run(&["diff", "old.toml", "new.toml"]);
+    assert!(!run.stdout.contains("no difference"), "{}", run.stdout);
+}
+
+#[test]
+fn tags_that_the_policy_does_not_take_from_requests_change_nothing_of_what_is_reached() {
+    let folder = Folder::new();
+    folder.write(
+        "policy.toml",
+        "policy = 1\n[identity]\ncustomer = \"customer_name\"\n[customers.globex]\ntags = [\"paid\"]\n\
+         [[rule]]\nid = \"paid\"\neffect = \"allow\"\ntags = [\"paid\"]\nhosts = [\"paid.example\"]\n\
+         [[rule]]\nid = \"all\"\neffect = \"allow\"\nhosts = [\"api.example\"]\n",
+    );
+    let run = folder.run(&["reach", "--policy", "policy.toml", "--customer", "acme", "--tag", "paid"]).ends(0);
+    assert!(run.stdout.starts_with("all ("), "{}", run.stdout);
+    let globex = folder.run(&["reach", "--policy", "policy.toml", "--customer", "globex"]).ends(0);
+    assert!(globex.stdout.starts_with("paid ("), "{}", globex.stdout);
+}
+
+#[test]
 fn what_could_not_be_decided_is_named_and_no_success() {
     let folder = Folder::new();
     // Which names a share of a hundredth of a percent takes in is known only by trying.

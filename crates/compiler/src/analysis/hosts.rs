@@ -215,11 +215,12 @@ impl<'p> Hosts<'p> {
         let Some((&set, rest)) = by.split_first() else { return self.settle(base, patterns, query) };
         match base {
             Base::Exact(name) => {
-                return if self.contains(set, name) {
-                    self.narrow(base, rest, patterns, query)
-                } else {
-                    Search::Nothing
-                };
+                if self.contains(set, name) {
+                    return self.narrow(base, rest, patterns, query);
+                }
+                let is_unknown = |&pattern: &u32| self.patterns[pattern as usize].dfa.is_none();
+                let unknown = self.sets[set as usize].patterns.iter().any(is_unknown);
+                return if unknown { Search::TooLong } else { Search::Nothing };
             }
             Base::Within(name) if self.covers_name(set, name) => return self.narrow(base, rest, patterns, query),
             Base::Beneath(name) if self.covers_beneath(set, name) => return self.narrow(base, rest, patterns, query),

@@ -17,9 +17,9 @@
 //! The atoms are not listed beforehand, for a list may have a million names: a dimension is asked for a value of the atom
 //! at hand when it is needed, and remembers its answers.
 //!
-//! "None" is a proof. Where a dimension gives up, or the budget is spent, the answer is undecided and says so. Every
-//! witness is replayed through the compiled table by the engine that the Worker runs; one that does not show what it was
-//! found for is a fault of ours, and makes the answer undecided, too.
+//! "None" is a proof. Where a dimension gives up, or the budget is spent, the answer is undecided and says so. Witnesses of
+//! differences, of claims and of what can be reached are replayed through the compiled table by the engine that the Worker runs;
+//! one that does not show what it was found for is a fault of ours, and makes the answer undecided, too.
 //!
 //! # What is not asked
 //! See [`SCOPE`].
@@ -43,5 +43,5 @@ pub use request::Witness;
 pub use solve::Budget;
 
 /// What answers hold for, for people.
-pub const SCOPE: &str = "over all requests that name a customer, all tags; secrets symbolic; \
+pub const SCOPE: &str = "over all requests that name a customer, all tags; secrets and variables symbolic, and taken to be there; \
     what upstreams make of an ambiguous path is not modelled";

@@ -26,8 +26,8 @@ pub(crate) struct Model<'p> {
     pub(crate) policy: &'p CheckedPolicy,
     /// One for each rule, in file order.
     pub(crate) rules: Vec<RuleModel>,
-    /// Denials are carried out.
-    enforced: Formula,
+    /// Requests whose denials are carried out.
+    pub(crate) enforced: Formula,
     /// Rules that are left out of account, by index; see [`Model::leave_out`].
     out: BTreeSet<usize>,
 }

@@ -58,7 +58,7 @@ pub fn reach(
     let mut replay = Replay::new(output, now)?;
     let facts = Facts::of(&output.policy);
     let mut scope = Vec::new();
-    if let Some(customer) = customer {
+    if let Some(customer) = customer.filter(|_| space.has_customers) {
         let one = space.values.add(ValueSet::Names(BTreeSet::from([customer.to_owned()])));
         scope.push(Formula::is(Predicate::Customer(one)));
     }
@@ -68,7 +68,8 @@ pub fn reach(
     let scope = Formula::all(scope);
 
     let mut reach = Reach::default();
-    let allowed = model.allowed();
+    // What report mode lets through carries no obligations: it is no rule's.
+    let allowed = model.allowed().and(model.waived().not());
     let rules: Vec<(usize, Formula)> =
         model.deciding(Effect::Allow).map(|(index, rule)| (index, rule.matches.clone())).collect();
     for (index, matches) in rules {
@@ -78,6 +79,9 @@ pub fn reach(
                 let witness = point.witness(facts.has_tags);
                 let verdict = replay.verdict(&witness);
                 let rest = solve(&mut space, &matches.and(allowed.not()), budget);
+                if rest == Search::TooLong || verdict.effect != tidegate_engine::Effect::Allow {
+                    reach.undecided.push(output.policy.rules[index].id.clone());
+                }
                 reach.by_rule.push(Reached { rule: index, witness, verdict, whole: rest == Search::Nothing });
             }
             Search::Nothing => match solve(&mut space, &matches, budget) {
@@ -88,7 +92,7 @@ pub fn reach(
             Search::TooLong => reach.undecided.push(output.policy.rules[index].id.clone()),
         }
     }
-    let otherwise = scope.and(allowed).and(model.by_default());
+    let otherwise = scope.and(model.allowed()).and(model.by_default().or(model.waived()));
     match solve(&mut space, &otherwise, budget) {
         Search::Found(point) => {
             let witness = point.witness(facts.has_tags);
@@ -109,7 +113,8 @@ fn without_other_tags(space: &mut Space<'_>, output: &Output, tags: &[String], c
     let named = policy.rules.iter().flat_map(|rule| std::iter::once(&rule.condition).chain(&rule.except));
     let rollout = policy.enforce_for.iter().flat_map(|entry| entry.tags.iter().flatten());
     let all: BTreeSet<&String> = named.flat_map(|condition| condition.tags.iter().flatten()).chain(rollout).collect();
-    let has = |tag: &String| tags.contains(tag) || given.is_some_and(|given| given.tags.contains(tag));
+    let has =
+        |tag: &String| (facts.has_tags && tags.contains(tag)) || given.is_some_and(|given| given.tags.contains(tag));
     let parts = all.into_iter().map(|tag| {
         let one = super::model::has_tag(space, std::slice::from_ref(tag), facts);
         let formula = Formula::is(Predicate::Tag(one));

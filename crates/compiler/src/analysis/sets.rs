@@ -96,7 +96,7 @@ impl Endpoints {
             let ports = self.of_scheme(scheme);
             let usual = [default_port(scheme), 8443, 8080];
             let listed = ports.listed().copied().filter(|_| !ports.is_complement());
-            let others = (1..=u16::MAX).filter(|_| ports.is_complement());
+            let others = (1..=u16::MAX).chain([0]).filter(|_| ports.is_complement());
             usual.into_iter().chain(listed).chain(others).find(|port| ports.contains(port)).map(|port| (scheme, port))
         })
     }

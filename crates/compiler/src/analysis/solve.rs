@@ -27,12 +27,15 @@ impl Default for Budget {
     }
 }
 
+/// Choices within choices before a search gives up: each takes room on the stack.
+const DEEPEST: usize = 1_000;
+
 /// Looks for a request that is in a set.
 pub(crate) fn solve(space: &mut Space<'_>, question: &Formula, budget: Budget) -> Search<Point> {
     let done = space.work.done();
     let share = if done < budget.all { budget.question } else { budget.question / 100 };
     let mut search = Solver { end: done.saturating_add(share), space };
-    search.search(&Region::default(), vec![question.clone()])
+    search.search(&Region::default(), vec![question.clone()], 0)
 }
 
 struct Solver<'s, 'p> {
@@ -46,7 +49,10 @@ impl Solver<'_, '_> {
         self.space.work.done() >= self.end
     }
 
-    fn search(&mut self, region: &Region, mut open: Vec<Formula>) -> Search<Point> {
+    fn search(&mut self, region: &Region, mut open: Vec<Formula>, depth: usize) -> Search<Point> {
+        if depth == DEEPEST {
+            return Search::TooLong;
+        }
         let mut region = region.clone();
         let mut here = Here::default();
         let mut moved = true;
@@ -75,18 +81,18 @@ impl Solver<'_, '_> {
                     region = narrower;
                     moved = true;
                 }
-                Formula::Any(parts) => return self.any(&region, &open, &parts),
+                Formula::Any(parts) => return self.any(&region, &open, &parts, depth),
             }
         }
     }
 
     /// Tries one way after the other.
-    fn any(&mut self, region: &Region, open: &[Formula], ways: &[Formula]) -> Search<Point> {
+    fn any(&mut self, region: &Region, open: &[Formula], ways: &[Formula], depth: usize) -> Search<Point> {
         let mut answer = Search::Nothing;
         for way in ways {
             let mut open = open.to_vec();
             open.push(way.clone());
-            match self.search(region, open) {
+            match self.search(region, open, depth + 1) {
                 found @ Search::Found(_) => return found,
                 Search::TooLong => answer = Search::TooLong,
                 Search::Nothing => {}

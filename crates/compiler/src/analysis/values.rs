@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::LazyLock;
 
 use regex_syntax::ParserBuilder;
-use sha2::{Digest as _, Sha256};
+use tidegate_engine::bucket;
 
 use super::strings::{Search, Work, find};
 use crate::automaton::{Dfa, accepts, determinize, determinize_hir};
@@ -44,10 +44,11 @@ pub(crate) struct Values {
 
 struct Globs {
     texts: Vec<String>,
-    /// `None` where they are too large to be asked.
-    dfa: Option<Rc<Dfa>>,
-    /// There is no wildcard.
-    is_plain: bool,
+    /// Those without a wildcard: a condition may name thousands of customers.
+    plain: BTreeSet<String>,
+    /// The others; `None` where they are too large to be asked.
+    wild: Option<Rc<Dfa>>,
+    has_wild: bool,
 }
 
 /// What strings are.
@@ -81,10 +82,12 @@ impl Values {
         let number = if let Some(&known) = self.globs_numbers.get(&texts) {
             known
         } else {
-            let is_plain = globs.iter().all(|glob| glob.literal().is_some());
-            let regexes: Vec<String> = globs.iter().map(AnyRunGlob::regex).collect();
-            let dfa = determinize(&regexes).ok().map(Rc::new);
-            self.globs.push(Globs { texts: texts.clone(), dfa, is_plain });
+            let plain = globs.iter().filter_map(AnyRunGlob::literal).map(str::to_owned).collect();
+            let wild: Vec<String> =
+                globs.iter().filter(|glob| glob.literal().is_none()).map(AnyRunGlob::regex).collect();
+            let has_wild = !wild.is_empty();
+            let wild = if has_wild { determinize(&wild).ok().map(Rc::new) } else { None };
+            self.globs.push(Globs { texts: texts.clone(), plain, wild, has_wild });
             let added = u32::try_from(self.globs.len() - 1).unwrap_or(u32::MAX);
             self.globs_numbers.insert(texts, added);
             added
@@ -107,12 +110,8 @@ impl Values {
     pub(crate) fn contains(&self, set: u32, text: &str) -> bool {
         match &self.sets[set as usize] {
             ValueSet::Globs(globs) => {
-                let Globs { texts, dfa, is_plain } = &self.globs[*globs as usize];
-                if *is_plain {
-                    texts.iter().any(|own| own == text)
-                } else {
-                    dfa.as_ref().is_some_and(|dfa| accepts(dfa, text))
-                }
+                let Globs { plain, wild, .. } = &self.globs[*globs as usize];
+                plain.contains(text) || wild.as_ref().is_some_and(|dfa| accepts(dfa, text))
             }
             ValueSet::Names(names) => names.contains(text),
             ValueSet::Share(share) => bucket(text) < u64::from(*share),
@@ -137,12 +136,23 @@ impl Values {
                 && by.iter().all(|&set| self.contains(set, text))
                 && !not.iter().any(|&set| self.contains(set, text))
         };
+        // A set that cannot be asked must not pass for an empty one.
+        let is_unknown = |set: &u32| match &self.sets[*set as usize] {
+            ValueSet::Globs(globs) => {
+                let globs = &self.globs[*globs as usize];
+                globs.has_wild && globs.wild.is_none()
+            }
+            _ => false,
+        };
+        if by.iter().chain(not).any(is_unknown) {
+            return Search::TooLong;
+        }
         // A set whose members can be counted out answers by itself.
         for &set in by {
             let members: Vec<&String> = match &self.sets[set as usize] {
                 ValueSet::Names(names) => names.iter().collect(),
-                ValueSet::Globs(globs) if self.globs[*globs as usize].is_plain => {
-                    self.globs[*globs as usize].texts.iter().collect()
+                ValueSet::Globs(globs) if !self.globs[*globs as usize].has_wild => {
+                    self.globs[*globs as usize].plain.iter().collect()
                 }
                 _ => continue,
             };
@@ -159,11 +169,23 @@ impl Values {
         if let Some(text) = self.written_out(by).find(|text| fits(text)) {
             return Search::Found(text);
         }
+        // Names that a set of globs holds besides are tried one by one; what is left are the globs.
+        for &set in by {
+            if let ValueSet::Globs(globs) = &self.sets[set as usize]
+                && let Some(name) = self.globs[*globs as usize].plain.iter().find(|name| fits(name))
+            {
+                return Search::Found(name.clone());
+            }
+        }
         let is_share = |set: &&u32| matches!(self.sets[**set as usize], ValueSet::Share(_));
         let has_share = by.iter().chain(not).any(|set| is_share(&set));
         let automata = |sets: &[u32]| -> Option<Vec<Rc<Dfa>>> {
-            let with_one =
-                sets.iter().filter(|set| matches!(self.sets[**set as usize], ValueSet::Globs(_) | ValueSet::WebSocket));
+            let has_one = |set: &&u32| match &self.sets[**set as usize] {
+                ValueSet::Globs(globs) => self.globs[*globs as usize].has_wild,
+                ValueSet::WebSocket => true,
+                ValueSet::Names(_) | ValueSet::Share(_) => false,
+            };
+            let with_one = sets.iter().filter(has_one);
             with_one.map(|&set| self.automaton(set)).collect()
         };
         let (Some(by_automata), Some(not_automata)) = (automata(by), automata(not)) else { return Search::TooLong };
@@ -208,7 +230,7 @@ impl Values {
 
     fn automaton(&self, set: u32) -> Option<Rc<Dfa>> {
         match &self.sets[set as usize] {
-            ValueSet::Globs(globs) => self.globs[*globs as usize].dfa.clone(),
+            ValueSet::Globs(globs) => self.globs[*globs as usize].wild.clone(),
             ValueSet::WebSocket => Some(Rc::new(WEBSOCKET.clone())),
             ValueSet::Names(_) | ValueSet::Share(_) => None,
         }
@@ -220,12 +242,6 @@ fn is_of_kind(kind: Kind, text: &str) -> bool {
         Kind::Customer => (1..=256).contains(&text.len()) && !text.chars().any(char::is_control),
         Kind::Header => !text.contains(['\0', '\r', '\n']) && text.trim_matches([' ', '\t']) == text,
     }
-}
-
-/// Which of 10,000 buckets a customer is in, the same for ever: the first 8 bytes of a SHA-256, big-endian, modulo 10,000.
-fn bucket(customer: &str) -> u64 {
-    let digest = Sha256::digest(customer.as_bytes());
-    digest.iter().take(8).fold(0_u64, |number, &byte| (number << 8) | u64::from(byte)) % 10_000
 }
 
 fn fixed(regex: &str) -> Dfa {
@@ -269,6 +285,21 @@ mod tests {
         assert_eq!(customer(&[beta], &[any]), Search::Nothing);
         assert_eq!(customer(&[acme, beta], &[]), Search::Nothing);
         assert_eq!(customer(&[], &[any]), Search::Nothing);
+    }
+
+    #[test]
+    fn thousands_of_names_beside_a_glob_are_all_in_the_set() {
+        let mut values = Values::default();
+        let names: Vec<String> =
+            (0..5_000).map(|n| format!("{n:032x}-customer")).chain(["beta-*".to_owned()]).collect();
+        let many = values.add_globs(&globs(&names.iter().map(String::as_str).collect::<Vec<_>>()));
+        let one = values.add_globs(&globs(&[names[4_999].as_str()]));
+        let beta = values.add_globs(&globs(&["beta-*"]));
+        assert!(values.contains(many, &names[1]) && !values.contains(many, "other"));
+        assert_eq!(values.find(Kind::Customer, &[many, one], &[]), Search::Found(names[4_999].clone()));
+        assert_eq!(values.find(Kind::Customer, &[many], &[beta]), Search::Found(names[0].clone()));
+        assert_eq!(values.find(Kind::Customer, &[one], &[many]), Search::Nothing);
+        assert_eq!(values.find(Kind::Customer, &[beta], &[many]), Search::Nothing);
     }
 
     #[test]

@@ -38,6 +38,11 @@ fn allow_denied(context: &mut Context<'_>) -> BTreeSet<usize> {
         };
         let finding = Diagnostic::error(Code::AllowDenied, rule.span, message)
             .help("deny wins, whatever the order: give the deny rule an `except`, or take this one out");
+        let finding = if rule.obligations.set.is_empty() && rule.obligations.jwt.is_none() {
+            finding
+        } else {
+            finding.help("without it the tenants' own headers of the names that it sets go through to its hosts")
+        };
         let finding = with_neighbours(context, finding, index, Effect::Deny, "denies some of it");
         context.report(finding);
     }

@@ -81,7 +81,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// Its key.
-    pub key: &'static str,
+    pub key: String,
     /// What the old policy says.
     pub old: String,
     /// What the new policy says.
@@ -122,7 +122,7 @@ impl fmt::Display for Kind {
 impl Diff {
     /// Nothing differs, and that is proved.
     pub fn is_proved_empty(&self) -> bool {
-        self.is_empty() && self.undecided.is_empty()
+        self.is_empty() && self.undecided.is_empty() && self.more.is_empty()
     }
 
     /// Nothing was found that differs.
@@ -148,11 +148,11 @@ pub fn diff(
     let today = now.div_euclid(24 * 60 * 60);
     let sides = [Model::new(&mut space, &old.policy, today), Model::new(&mut space, &new.policy, today)];
     let scope = match customer {
-        Some(name) => {
+        Some(name) if space.has_customers => {
             let one = space.values.add(ValueSet::Names(BTreeSet::from([name.to_owned()])));
             Formula::is(Predicate::Customer(one))
         }
-        None => Formula::everything(),
+        _ => Formula::everything(),
     };
     let replays = [Replay::new(old, now)?, Replay::new(new, now)?];
     let partners = partners(&old.policy, &new.policy);
@@ -214,9 +214,8 @@ impl Differ<'_> {
                 if rule.effect == Effect::Allow {
                     self.obligations(side, index, &id);
                 }
-            } else {
-                self.records(side, index, &id);
             }
+            self.records(side, index, &id);
             progress(step + 2, steps);
         }
         for (side, index) in self.moved() {
@@ -311,7 +310,8 @@ impl Differ<'_> {
             }
             question = question.and(Formula::all(same).not());
         }
-        self.found.more.push(id.to_owned());
+        // Regions that are sent alike were looked at, too: what is left may be anything.
+        self.found.undecided.push(id.to_owned());
     }
 
     /// Requests that a deny rule of both policies decides in one of them, and something else in the other.
@@ -329,10 +329,11 @@ impl Differ<'_> {
     /// Requests that a rule in report mode matches in one policy alone.
     fn records(&mut self, side: usize, index: usize, id: &str) {
         let other = 1 - side;
-        let mut question = self.sides[side].rules[index].matches.clone();
-        let namesake = self.sides[other].policy.rules.iter().position(|rule| rule.id == *id);
-        if let Some(namesake) = namesake.filter(|&namesake| !self.sides[other].rules[namesake].decides) {
-            question = question.and(self.sides[other].rules[namesake].matches.not());
+        let mut question = self.recorded(side, index);
+        let effect = self.sides[side].rules[index].effect;
+        let namesake = self.sides[other].policy.rules.iter().position(|rule| rule.id == *id && rule.effect == effect);
+        if let Some(namesake) = namesake {
+            question = question.and(self.recorded(other, namesake).not());
         }
         let Some((witness, _)) = self.ask(&question, id) else { return };
         let [old, new] = [OLD, NEW].map(|side| self.replays[side].verdict(&witness));
@@ -341,6 +342,17 @@ impl Differ<'_> {
             _ => format!("`{id}` is recorded"),
         };
         self.report(Kind::Recorded, vec![detail], witness, old, new);
+    }
+
+    /// Requests for which a rule is recorded and not carried out: it is in report mode, or a deny rule that the policy's waives.
+    fn recorded(&self, side: usize, index: usize) -> Formula {
+        let model = &self.sides[side];
+        let rule = &model.rules[index];
+        match (rule.decides, rule.effect) {
+            (false, _) => rule.matches.clone(),
+            (true, Effect::Deny) => rule.matches.clone().and(model.enforced.not()),
+            (true, Effect::Allow) => Formula::nothing(),
+        }
     }
 
     /// Requests that both policies let through, one of them only because its denials are not enforced.
@@ -359,7 +371,8 @@ impl Differ<'_> {
         for name in names {
             let vars = [old, new].map(|policy| policy.customers.get(name).map(|customer| &customer.vars));
             let var = |side: usize, var: &str| vars[side].and_then(|vars| vars.get(var));
-            for (index, rule) in new.rules.iter().enumerate() {
+            for (index, rule) in new.rules.iter().enumerate().filter(|(index, _)| self.sides[NEW].rules[*index].decides)
+            {
                 for asked in variables(rule) {
                     let [before, after] = [var(OLD, asked), var(NEW, asked)];
                     if before != after {
@@ -377,7 +390,8 @@ impl Differ<'_> {
             let matches = self.sides[NEW].rules[index].matches.clone().and(customer);
             self.keep_to(&matches);
             let both = self.sides[OLD].allowed().and(self.sides[NEW].allowed());
-            let question = matches.and(both);
+            let waived = self.sides[OLD].waived().or(self.sides[NEW].waived());
+            let question = matches.and(both).and(waived.not());
             let id = self.sides[NEW].policy.rules[index].id.clone();
             let Some((witness, _)) = self.ask(&question, &id) else { continue };
             let [old, new] = [OLD, NEW].map(|side| self.replays[side].verdict(&witness));

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use tidegate_engine::hygiene::fold;
+
 use crate::checked::{CheckedPolicy, Jwt, Rule, Template, TemplatePart};
 
 /// One thing that a rule has done to a request.
@@ -23,10 +25,11 @@ pub(super) fn entries(rule: &Rule, policy: &CheckedPolicy) -> Vec<Entry> {
     entries
 }
 
-/// Headers of which nothing that the tenant sends gets through.
+/// Headers of which nothing that the tenant sends gets through, `-` and `_` alike.
 pub(super) fn sets(rule: &Rule) -> impl Iterator<Item = String> {
     let obligations = &rule.obligations;
-    obligations.set.iter().map(|(header, _)| header.clone()).chain(obligations.jwt.iter().map(|jwt| jwt.header.clone()))
+    let set = obligations.set.iter().map(|(header, _)| header);
+    set.chain(obligations.jwt.iter().map(|jwt| &jwt.header)).map(|header| fold(header))
 }
 
 /// A template as it was written.

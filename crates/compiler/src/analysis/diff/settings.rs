@@ -1,8 +1,10 @@
 //! What policies say of themselves.
 
+use std::collections::BTreeMap;
+
 use super::Setting;
 use super::signature::given;
-use crate::checked::{CheckedPolicy, Effect, Mode};
+use crate::checked::{CheckedPolicy, Effect, Mode, Rule};
 
 /// Whether two policies enforce the same requests under report mode.
 pub(super) fn same_enforcement(old: &CheckedPolicy, new: &CheckedPolicy) -> bool {
@@ -46,5 +48,14 @@ pub(super) fn settings(old: &CheckedPolicy, new: &CheckedPolicy) -> Vec<Setting>
         ("identity", identity(old), identity(new)),
         ("mode", mode(old), mode(new)),
     ];
-    settings.into_iter().filter(|(_, old, new)| old != new).map(|(key, old, new)| Setting { key, old, new }).collect()
+    let settings = settings.into_iter().map(|(key, old, new)| (key.to_owned(), old, new)).chain(reasons(old, new));
+    settings.filter(|(_, old, new)| old != new).map(|(key, old, new)| Setting { key, old, new }).collect()
+}
+
+/// What rules of one id tell the tenants whom they refuse.
+fn reasons(old: &CheckedPolicy, new: &CheckedPolicy) -> Vec<(String, String, String)> {
+    let shown = |rule: &Rule| rule.reason.clone().unwrap_or_else(|| "none".to_owned());
+    let old_rules: BTreeMap<&str, &Rule> = old.rules.iter().map(|rule| (rule.id.as_str(), rule)).collect();
+    let both = new.rules.iter().filter_map(|rule| Some((*old_rules.get(rule.id.as_str())?, rule)));
+    both.map(|(old, new)| (format!("reason of `{}`", new.id), shown(old), shown(new))).collect()
 }
