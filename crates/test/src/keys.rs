@@ -49,7 +49,7 @@ pub(crate) const FILE: &[Key] = &[
     Key::optional(
         "always",
         Takes::Tables(claim::KEYS),
-        "conditions under which every request is allowed, decided by proof",
+        "conditions under which every request is allowed, decided by proof; secrets and variables are taken to be there",
     ),
 ];
 
