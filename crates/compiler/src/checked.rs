@@ -322,6 +322,16 @@ pub struct Obligations {
 }
 
 impl Obligations {
+    /// The variables that templates ask for, in the order in which they stand.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        let claims = self.jwt.iter().flat_map(|jwt| &jwt.claims);
+        let templates = self.set.iter().chain(claims).map(|(_, template)| template);
+        templates.flat_map(|template| &template.0).filter_map(|part| match part {
+            TemplatePart::Var(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// Whether the rule sends something that must not reach the wrong host: a token or a secret.
     pub fn has_credential(&self) -> bool {
         self.jwt.is_some() || self.set.iter().any(|(_, value)| value.uses_secret())

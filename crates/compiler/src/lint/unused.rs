@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Context;
-use crate::checked::{Condition, Rule, TemplatePart};
+use crate::checked::Condition;
 use crate::diagnostic::{Code, Diagnostic};
 
 pub(super) fn check(context: &mut Context<'_>) {
@@ -35,7 +35,7 @@ pub(super) fn check(context: &mut Context<'_>) {
         .flat_map(tags)
         .chain(policy.enforce_for.iter().flat_map(|entry| entry.tags.iter().flatten().map(String::as_str)))
         .collect();
-    let vars: BTreeSet<&str> = policy.rules.iter().flat_map(variables).collect();
+    let vars: BTreeSet<&str> = policy.rules.iter().flat_map(|rule| rule.obligations.variables()).collect();
     for (name, customer) in &policy.customers {
         let is_asked_for = customer.tags.iter().any(|tag| tags.contains(tag.as_str()))
             || customer.vars.keys().any(|var| vars.contains(var.as_str()));
@@ -50,13 +50,4 @@ pub(super) fn check(context: &mut Context<'_>) {
 
 fn tags(condition: &Condition) -> impl Iterator<Item = &str> {
     condition.tags.iter().flatten().map(String::as_str)
-}
-
-fn variables(rule: &Rule) -> impl Iterator<Item = &str> {
-    let claims = rule.obligations.jwt.iter().flat_map(|jwt| &jwt.claims);
-    let templates = rule.obligations.set.iter().chain(claims).map(|(_, template)| template);
-    templates.flat_map(|template| &template.0).filter_map(|part| match part {
-        TemplatePart::Var(name) => Some(name.as_str()),
-        _ => None,
-    })
 }

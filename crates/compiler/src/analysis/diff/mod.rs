@@ -15,7 +15,7 @@ use std::fmt;
 use tidegate_engine::{PolicyError, Reason};
 
 pub use self::sent::text;
-use self::sent::{Entry, details, entries, sets, variables};
+use self::sent::{Entry, details, entries, sets};
 use self::settings::{same_enforcement, settings};
 use self::signature::partners;
 use crate::Output;
@@ -373,7 +373,7 @@ impl Differ<'_> {
             let var = |side: usize, var: &str| vars[side].and_then(|vars| vars.get(var));
             for (index, rule) in new.rules.iter().enumerate().filter(|(index, _)| self.sides[NEW].rules[*index].decides)
             {
-                for asked in variables(rule) {
+                for asked in rule.obligations.variables().collect::<BTreeSet<_>>() {
                     let [before, after] = [var(OLD, asked), var(NEW, asked)];
                     if before != after {
                         let shown =

@@ -54,19 +54,6 @@ fn token(jwt: &Jwt, policy: &CheckedPolicy) -> String {
     parts.join(", ")
 }
 
-/// Variables that a rule's templates ask for.
-pub(super) fn variables(rule: &Rule) -> BTreeSet<&str> {
-    let claims = rule.obligations.jwt.iter().flat_map(|jwt| &jwt.claims);
-    let templates = rule.obligations.set.iter().chain(claims).map(|(_, template)| template);
-    templates
-        .flat_map(|template| &template.0)
-        .filter_map(|part| match part {
-            TemplatePart::Var(name) => Some(name.as_str()),
-            _ => None,
-        })
-        .collect()
-}
-
 /// What is no longer done, and what is done now, a line each.
 pub(super) fn details(old: &BTreeSet<Entry>, new: &BTreeSet<Entry>) -> Vec<String> {
     let gone = old.difference(new).map(|entry| format!("no longer: `{}` {}", entry.header, entry.what));
