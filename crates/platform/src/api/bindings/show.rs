@@ -8,6 +8,7 @@ use crate::worker::{Binding, BindingValue};
 /// What the API calls the type of a binding.
 pub(in super::super) fn type_name(value: &BindingValue) -> &'static str {
     match value {
+        BindingValue::Assets => "assets",
         BindingValue::DataBlob { .. } => "data_blob",
         BindingValue::DispatchNamespace { .. } => "dispatch_namespace",
         BindingValue::Json { .. } => "json",
@@ -56,7 +57,7 @@ pub(in super::super) fn show(store: &Store, Binding { name, value }: &Binding) -
         BindingValue::Json { json } => shown["json"] = json.clone(),
         BindingValue::KvNamespace { namespace_id } => set("namespace_id", json!(namespace_id)),
         BindingValue::PlainText { text } => set("text", json!(text)),
-        BindingValue::SecretText { .. } => {}
+        BindingValue::Assets | BindingValue::SecretText { .. } => {}
         BindingValue::Service { service, entrypoint, environment } => {
             set("service", json!(service.as_str()));
             set("entrypoint", json!(entrypoint));
