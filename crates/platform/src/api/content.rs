@@ -21,6 +21,8 @@ use crate::worker::{BindingValue, Code, Entry, Module};
 pub(super) async fn get(State(api): State<Api>, target: Target) -> Reply {
     let Code { entry, modules, .. } = blocking(&api.store, move |store| store.load(&target.key)).await?.code;
     let (content_type, content) = match modules.as_slice() {
+        // Assets alone.
+        [] => ("application/javascript".to_owned(), Bytes::new()),
         [module] => (module.content_type.clone(), module.content.clone()),
         modules => form(modules),
     };
@@ -28,7 +30,7 @@ pub(super) async fn get(State(api): State<Api>, target: Target) -> Reply {
     let mut response = Body::from(content).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, header(&content_type)?);
     // A name that no header can hold is left out: a form's first part is the one that starts.
-    if let Ok(name) = HeaderValue::from_str(entry.name()) {
+    if let Some(Ok(name)) = entry.name().map(HeaderValue::from_str) {
         response.headers_mut().insert(HeaderName::from_static("cf-entrypoint"), name);
     }
     Ok(response)
@@ -40,10 +42,12 @@ pub(super) async fn put(State(api): State<Api>, target: Target, headers: HeaderM
     let (start, parts) = (metadata.start, std::sync::Arc::<[_]>::from(parts));
     let script = derive(&api, &target.key, Check::Started, None, move |_, code| {
         // What starts is what started before, unless the upload says otherwise.
-        let start = start.clone().unwrap_or_else(|| match &code.entry {
-            Entry::MainModule(name) => Start::MainModule(name.clone()),
-            Entry::BodyPart(name) => Start::BodyPart(name.clone()),
-        });
+        let start = match (&start, &code.entry) {
+            (Some(start), _) => start.clone(),
+            (None, Entry::MainModule(name)) => Start::MainModule(name.clone()),
+            (None, Entry::BodyPart(name)) => Start::BodyPart(name.clone()),
+            (None, Entry::AssetsOnly) => return Err(upload::nothing_to_start()),
+        };
         code.entry = upload::entry(&start, &parts)?;
         code.modules = upload::modules(parts.to_vec(), &code.entry)?;
         bound_modules_are_there(code)

@@ -12,6 +12,14 @@ pub(super) fn ok(result: impl Into<Value>) -> Reply {
     Ok(success(&result.into(), None, &[]))
 }
 
+/// A success that says more by its status.
+#[expect(clippy::unnecessary_wraps, reason = "what endpoints answer")]
+pub(super) fn ok_with_status(status: StatusCode, result: impl Into<Value>) -> Reply {
+    let mut response = success(&result.into(), None, &[]);
+    *response.status_mut() = status;
+    Ok(response)
+}
+
 /// A page of something larger: `info` says which, and how to have the next.
 #[expect(clippy::unnecessary_wraps, reason = "what endpoints answer")]
 pub(super) fn page(result: impl Into<Value>, info: Value) -> Reply {

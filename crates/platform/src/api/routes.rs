@@ -10,7 +10,7 @@ use axum::routing::{delete, get, patch, post, put};
 use super::error::{Fault, Reply};
 use super::versions;
 use super::{
-    Api, auth, bindings, body, content, kv, namespaces, path, scripts, secrets, services, settings, tags, user,
+    Api, assets, auth, bindings, body, content, kv, namespaces, path, scripts, secrets, services, settings, tags, user,
 };
 
 /// Where the API begins.
@@ -49,11 +49,10 @@ fn account() -> Router<Api> {
 }
 
 fn dispatch_namespaces() -> Router<Api> {
-    let script = script().route("/assets-upload-session", post(not_yet_assets));
     let one = Router::new()
         .route("/", get(namespaces::get).put(namespaces::update).patch(namespaces::update).delete(namespaces::delete))
         .route("/scripts", get(scripts::list_in_namespace).delete(scripts::delete_many))
-        .nest("/scripts/{script}", script);
+        .nest("/scripts/{script}", script());
     Router::new()
         .route("/workers/dispatch/namespaces", get(namespaces::list).post(namespaces::create))
         .nest("/workers/dispatch/namespaces/{namespace}", one)
@@ -72,6 +71,7 @@ fn script() -> Router<Api> {
         .route("/secrets-bulk", patch(secrets::patch_many))
         .route("/tags", get(tags::list).put(tags::replace))
         .route("/tags/{tag}", put(tags::add).delete(tags::remove))
+        .route("/assets-upload-session", post(assets::create_session))
 }
 
 /// The account's own Workers.
@@ -86,8 +86,7 @@ fn workers() -> Router<Api> {
         .route("/references", get(services::references))
         .route("/routes", put(not_yet_routes))
         .route("/domains/changeset", post(not_yet_routes))
-        .route("/domains/records", put(not_yet_routes))
-        .route("/assets-upload-session", post(not_yet_assets));
+        .route("/domains/records", put(not_yet_routes));
     Router::new()
         .route("/workers/scripts", get(scripts::list_in_account))
         .nest("/workers/scripts/{script}", script)
@@ -96,7 +95,7 @@ fn workers() -> Router<Api> {
         .route("/workers/tails/by-consumer/{script}", get(services::tails))
         .route("/workers/subdomain", get(services::account_subdomain))
         .route("/workers/durable_objects/namespaces", get(services::durable_objects))
-        .route("/workers/assets/upload", post(not_yet_assets))
+        .route("/workers/assets/upload", post(assets::upload))
 }
 
 fn kv_namespaces() -> Router<Api> {
@@ -109,10 +108,6 @@ fn kv_namespaces() -> Router<Api> {
         .route("/{id}/bulk", put(kv::put_many).merge(delete(kv::delete_many)))
         .route("/{id}/bulk/delete", post(kv::delete_many))
         .route("/{id}/bulk/get", post(kv::get_many))
-}
-
-async fn not_yet_assets() -> Reply {
-    Err(Fault::NotYet("static assets"))
 }
 
 /// `wrangler` asks for these after a deployment with `routes`; for the zones, to find those that the routes are in.

@@ -160,7 +160,7 @@ pub(super) fn describe(script: &Script) -> Map<String, Value> {
     set("modified_on", json!(script.modified_on));
     set("startup_time_ms", json!(version.started.startup_time_ms));
     set("has_modules", json!(version.has_modules));
-    set("has_assets", json!(false));
+    set("has_assets", json!(version.has_assets));
     set("compatibility_date", json!(version.compatibility_date));
     set("compatibility_flags", json!(version.compatibility_flags));
     set("usage_model", version.settings.get("usage_model").cloned().unwrap_or_else(|| json!("standard")));

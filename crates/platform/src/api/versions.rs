@@ -20,7 +20,8 @@ use super::scripts::client;
 use super::upload::Upload;
 use crate::deploy::blocking;
 use crate::runtime::StartError;
-use crate::store::{NewVersion, Version};
+use crate::store::{NewVersion, Started, Version};
+use crate::worker::Entry;
 
 /// Uploads a version that does not serve yet. It is started once, as every version is.
 pub(super) async fn create(
@@ -34,15 +35,18 @@ pub(super) async fn create(
     blocking(&api.store, move |store| store.script(&key)).await?;
     let upload = Upload::read(&headers, body).await?;
     let upload = Prepared::new(upload, query.one("bindings_inherit") == Some("strict"), client(&headers))?;
-    let Made { code, .. } = upload.make(&api, &target.key).await?;
-    let started = api.runtime()?.check(&code).await.map_err(|refused| match refused {
-        StartError::Runtime(why) => Fault::Internal(why),
-        refused => Fault::Invalid(refused.to_string()),
-    })?;
+    let Made { code, files, .. } = upload.make(&api, &target.key).await?;
+    let started = match code.entry {
+        Entry::AssetsOnly => Started::default(),
+        _ => api.runtime()?.check(&code).await.map_err(|refused| match refused {
+            StartError::Runtime(why) => Fault::Internal(why),
+            refused => Fault::Invalid(refused.to_string()),
+        })?,
+    };
     let shown = blocking(&api.store, move |store| {
         let bindings = show_all(store, &code.bindings);
         // Tags are the script's, and change with what serves.
-        let new = NewVersion { code, started, tags: None, derived_from: None };
+        let new = NewVersion { code, started, tags: None, derived_from: None, files };
         store.add_version(&target.key, &new).map(|version| show(&version, Some(bindings)))
     })
     .await?;

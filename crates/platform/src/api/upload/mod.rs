@@ -18,9 +18,9 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use serde_json::Value;
 
-pub(super) use form::{Form, read as read_form};
+pub(super) use form::{Form, content as read_part, open as open_form, read as read_form, unreadable};
 pub(super) use metadata::Metadata;
-pub(super) use modules::{Part, Start, entry, module_called, modules};
+pub(super) use modules::{Part, Start, entry, module_called, modules, nothing_to_start};
 
 use super::body::{self, content_type};
 use super::error::Fault;
