@@ -19,6 +19,7 @@ pub mod names;
 mod platform;
 pub mod runtime;
 pub mod store;
+pub mod tails;
 pub mod worker;
 
 pub use platform::{Auth, Options, Platform, PlatformError};
