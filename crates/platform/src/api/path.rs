@@ -61,7 +61,7 @@ impl FromRequestParts<Api> for InNamespace {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Fault> {
         let captures = Captures::from_request_parts(parts, api).await?;
-        let name = namespace_name(captures.one("namespace"))?;
+        let name = namespace_name(captures.one("dispatch_namespace"))?;
         Ok(Self(blocking(&api.store, move |store| store.namespace(&name)).await?))
     }
 }
@@ -81,8 +81,8 @@ impl FromRequestParts<Api> for Target {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Fault> {
         let captures = Captures::from_request_parts(parts, api).await?;
-        let name = script_name(captures.one("script"))?;
-        if captures.find("namespace").is_none() {
+        let name = script_name(captures.one("script_name"))?;
+        if captures.find("dispatch_namespace").is_none() {
             return Ok(Self { key: ScriptKey { scope: Scope::Account, name }, namespace: None });
         }
         let InNamespace(namespace) = InNamespace::from_request_parts(parts, api).await?;
@@ -92,7 +92,7 @@ impl FromRequestParts<Api> for Target {
 
 /// Lets requests to the one account through.
 pub(super) async fn own_account(State(api): State<Api>, captures: Captures, request: Request, next: Next) -> Response {
-    if captures.one("account") == api.account {
+    if captures.one("account_id") == api.account {
         next.run(request).await
     } else {
         api.not_routed(request.method(), sent(request.extensions(), request.uri())).into_response()
