@@ -11,7 +11,7 @@ use utoipa::openapi::{ContentBuilder, HeaderBuilder, ResponseBuilder};
 use super::Api;
 use super::change::{Check, derive};
 use super::envelope::{self, Responses, ok};
-use super::error::{Changing, ContentTypes, Fault, Reply, shown};
+use super::error::{ContentTypes, Fault, Reply, TooMany, shown};
 use super::path::Target;
 use super::scripts::{UploadedScript, describe};
 use super::upload::{self, ContentForm, Start, Upload};
@@ -92,7 +92,7 @@ async fn modules(State(api): State<Api>, target: Target) -> Result<Modules, Faul
         (String = "application/javascript"),
         (String = "application/javascript+module"),
     )),
-    responses(Changing, ContentTypes),
+    responses(TooMany, ContentTypes),
 )]
 pub(super) async fn put(
     State(api): State<Api>,

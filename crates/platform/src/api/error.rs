@@ -72,7 +72,7 @@ pub(super) enum Fault {
     EnvironmentMissing,
     /// No such version.
     VersionMissing,
-    /// Others changed the script at the same time, again and again.
+    /// Others change the script at the same time, or there is as much of this as can be. Try again.
     Busy,
 
     // Of uploads.
@@ -90,6 +90,12 @@ pub(super) enum Fault {
     KvBinding { id: String },
     /// A binding to a Worker that is not there.
     ServiceBinding { binding: String, service: String },
+
+    // Of tails.
+    /// No such tail.
+    TailMissing,
+    /// As many as can be.
+    TooManyTails(String),
 
     // Of secrets and tags.
     /// No such secret.
@@ -224,6 +230,9 @@ impl Fault {
                 ),
             ),
 
+            Self::TailMissing => (S::NOT_FOUND, 10013, "this tail does not exist, or has ended".to_owned()),
+            Self::TooManyTails(why) => (S::TOO_MANY_REQUESTS, 10013, why.clone()),
+
             Self::SecretMissing(name) => (S::NOT_FOUND, 10056, format!("Binding '{}' not found.", shown(name))),
             Self::Tag(why) => (S::BAD_REQUEST, 100_134, why.clone()),
 
@@ -303,12 +312,17 @@ impl IntoResponses for ContentTypes {
     }
 }
 
-/// Describes the error of a script that others keep changing.
-pub(super) enum Changing {}
+/// Describes the error of what would go at another time.
+pub(super) enum TooMany {}
 
-impl IntoResponses for Changing {
+impl IntoResponses for TooMany {
     fn responses() -> Responses {
-        envelope::one("429", envelope::error("Others changed the script at the same time, again and again."))
+        envelope::one(
+            "429",
+            envelope::error(
+                "Others change the script at the same time, or there is as much of this as can be. Try again.",
+            ),
+        )
     }
 }
 

@@ -51,16 +51,17 @@ impl IntoResponses for Description {
 }
 
 /// What the captures of paths are: name, meaning, and the form that it has. A capture of another form is refused with 400.
-const CAPTURES: [(&str, &str, &str); 9] = [
+const CAPTURES: [(&str, &str, &str); 10] = [
     ("account_id", "The account: the one that this platform has.", "^[0-9a-f]{32}$"),
     ("dispatch_namespace", "The name of a dispatch namespace.", NAME),
+    ("id", "The id of a tail.", "^[0-9a-f]{32}$"),
     ("key_name", "A key, percent-encoded.", ""),
     ("namespace_id", "The id of a KV namespace.", "^[0-9a-f]{32}$"),
     ("script_name", "The name of a Worker.", NAME),
     ("secret_name", "The name of a secret.", ""),
     ("tag", "A tag.", ""),
+    ("user_worker", "The name of a user Worker; the name before it is then its namespace's.", NAME),
     ("version_id", "The id of a version.", ""),
-    ("zone_id", "The id of a zone.", ""),
 ];
 
 /// See [`crate::names`].

@@ -6,13 +6,14 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::Fault;
 use super::{
     Api, auth, bindings, body, content, kv, namespaces, not_yet, openapi, path, scripts, secrets, services, settings,
-    tags, user, versions,
+    tags, tails, user, versions,
 };
 
 /// Where the API begins.
@@ -23,6 +24,7 @@ impl Api {
     pub fn router(self) -> Router {
         let account = Router::from(account()).route_layer(from_fn_with_state(self.clone(), path::own_account));
         let base = Router::from(base()).nest(ACCOUNT, account);
+        let followed = Router::new().route("/tails/{id}", get(tails::connect)).with_state(self.clone());
         Router::new()
             .nest(BASE, base)
             .fallback(not_routed)
@@ -32,6 +34,8 @@ impl Api {
             .layer(from_fn(body::drain))
             .layer(map_response(guarded))
             .with_state(self)
+            // Whoever has the URL may follow it; `wrangler` shows nothing else.
+            .merge(followed)
     }
 }
 
@@ -87,6 +91,11 @@ fn script() -> OpenApiRouter<Api> {
         .routes(routes!(tags::list, tags::replace))
         .routes(routes!(tags::add, tags::remove))
         .routes(routes!(not_yet::assets_upload_session))
+        .merge(tails())
+}
+
+fn tails() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(tails::list, tails::create)).routes(routes!(tails::delete))
 }
 
 /// The account's own Workers.
@@ -106,6 +115,8 @@ fn workers() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(scripts::list_in_account))
         .nest("/workers/scripts/{script_name}", script)
+        // As `wrangler tail NAMESPACE/SCRIPT` asks.
+        .nest("/workers/scripts/{script_name}/{user_worker}", tails())
         .routes(routes!(services::get, services::delete))
         .routes(routes!(services::worker))
         .routes(routes!(services::tails))

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::Api;
 use super::change::{DEPLOYED_FROM, Prepared};
 use super::envelope::{AtTopToo, Nothing, Page, ResultInfo, done, ok};
-use super::error::{Changing, ContentTypes, Fault, Paged, Reply};
+use super::error::{ContentTypes, Fault, Paged, Reply, TooMany};
 use super::path::{InNamespace, Target};
 use super::query::{ByCursor, Numbered, Query, Tagged};
 use super::upload::{Upload, UploadForm};
@@ -132,7 +132,7 @@ const MOST: usize = 1000;
         (String = "application/javascript"),
         (String = "application/javascript+module"),
     )),
-    responses(Changing, ContentTypes),
+    responses(TooMany, ContentTypes),
 )]
 pub(super) async fn put(
     State(api): State<Api>,

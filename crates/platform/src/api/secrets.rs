@@ -13,7 +13,7 @@ use super::bindings::{check_count, secret_text, with_value};
 use super::body;
 use super::change::{Check, derive};
 use super::envelope::{List, Nothing, done, ok};
-use super::error::{Changing, Fault, Reply};
+use super::error::{Fault, Reply, TooMany};
 use super::path::{Captures, Target};
 use crate::deploy::blocking;
 use crate::worker::{Binding, BindingValue};
@@ -86,7 +86,7 @@ pub(super) async fn get(State(api): State<Api>, target: Target, captures: Captur
 }
 
 /// Sets a secret.
-#[utoipa::path(put, path = "/secrets", tag = "Secrets", request_body = NewSecret, responses(Changing))]
+#[utoipa::path(put, path = "/secrets", tag = "Secrets", request_body = NewSecret, responses(TooMany))]
 pub(super) async fn put(State(api): State<Api>, target: Target, body: Body) -> Reply<Secret> {
     let mut fields: Map<String, Value> = body::json(body).await?;
     let Some(Value::String(name)) = fields.remove("name").filter(|name| name != "") else {
@@ -98,7 +98,7 @@ pub(super) async fn put(State(api): State<Api>, target: Target, body: Body) -> R
 }
 
 /// Deletes a secret.
-#[utoipa::path(delete, path = "/secrets/{secret_name}", tag = "Secrets", responses(Changing))]
+#[utoipa::path(delete, path = "/secrets/{secret_name}", tag = "Secrets", responses(TooMany))]
 pub(super) async fn delete(State(api): State<Api>, target: Target, captures: Captures) -> Reply<Nothing> {
     change(&api, &target, vec![(captures.one("secret_name").to_owned(), None)]).await?;
     done()
@@ -110,7 +110,7 @@ pub(super) async fn delete(State(api): State<Api>, target: Target, captures: Cap
     path = "/secrets-bulk",
     tag = "Secrets",
     request_body(content((SecretChanges = "application/json"), (SecretChanges = "application/merge-patch+json"))),
-    responses(Changing),
+    responses(TooMany),
 )]
 pub(super) async fn patch_many(State(api): State<Api>, target: Target, body: Body) -> Reply<BTreeMap<String, Secret>> {
     let mut fields: Map<String, Value> = body::json(body).await?;

@@ -12,7 +12,7 @@ use super::bindings::{Before, ShownBinding, resolve, show_all};
 use super::body::{self, content_type};
 use super::change::{Check, derive};
 use super::envelope::ok;
-use super::error::{Changing, ContentTypes, Fault, Reply};
+use super::error::{ContentTypes, Fault, Reply, TooMany};
 use super::path::Target;
 use super::scripts::{Runs, ScriptSettings, describe};
 use super::upload::{Form, Metadata, SettingsChange, SettingsForm, read_form};
@@ -66,7 +66,7 @@ pub(super) async fn get(State(api): State<Api>, target: Target) -> Reply<Setting
         (SettingsChange = "application/json"),
         (SettingsChange = "application/merge-patch+json"),
     )),
-    responses(Changing, ContentTypes),
+    responses(TooMany, ContentTypes),
 )]
 pub(super) async fn patch(State(api): State<Api>, target: Target, headers: HeaderMap, body: Body) -> Reply<Settings> {
     let (part, value) = read(&headers, body).await?;
@@ -88,7 +88,7 @@ pub(super) async fn get_of_script(State(api): State<Api>, target: Target) -> Rep
     path = "/script-settings",
     tag = "Settings",
     request_body = SettingsChange,
-    responses(Changing),
+    responses(TooMany),
 )]
 pub(super) async fn patch_of_script(State(api): State<Api>, target: Target, body: Body) -> Reply<SettingsOfScript> {
     let change = Metadata::read("settings", body::json(body).await?)?;

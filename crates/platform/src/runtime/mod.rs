@@ -26,6 +26,7 @@ use self::control::{Candidates, Control};
 use self::output::Output;
 use self::supervisor::{Inbox, Supervisor, Told};
 use crate::store::{Change, Started, Store};
+use crate::tails::Tails;
 use crate::worker::{Code, NamespaceId};
 
 pub use self::config::{CF_HEADER, SCHEME_HEADER};
@@ -140,6 +141,7 @@ pub struct Runtime {
     inner: Arc<Inner>,
     changes: mpsc::UnboundedSender<Told>,
     checker: Arc<Checker>,
+    tails: Tails,
     tasks: Arc<Tasks>,
 }
 
@@ -213,8 +215,13 @@ impl Runtime {
         let check_config = write("check.capnp", config::checking(&control_socket))?;
 
         let candidates = Candidates::default();
-        let control =
-            Control { store: store.clone(), dispatcher: options.dispatcher.clone(), candidates: candidates.clone() };
+        let tails = Tails::default();
+        let control = Control {
+            store: store.clone(),
+            dispatcher: options.dispatcher.clone(),
+            candidates: candidates.clone(),
+            tails: tails.clone(),
+        };
         let _ = std::fs::remove_file(&control_socket);
         let control_listener = listen(&control_socket).map_err(io("cannot open a socket in"))?;
         let control = tokio::spawn(async move {
@@ -256,7 +263,7 @@ impl Runtime {
             }
         };
         let running = tokio::spawn(supervisor.run(process));
-        Ok(Self { inner, changes, checker, tasks: Arc::new(tasks(Some(running))) })
+        Ok(Self { inner, changes, checker, tails, tasks: Arc::new(tasks(Some(running))) })
     }
 
     /// Tells workerd which versions are current; comes back when that is what new requests run.
@@ -271,6 +278,11 @@ impl Runtime {
     /// Starts code apart from the Workers that serve, in a process of its own.
     pub async fn check(&self, code: &Code) -> Result<Started, StartError> {
         self.checker.check(code).await
+    }
+
+    /// Who follows what Workers do. After a change of it, [apply](Self::apply) the script's current version.
+    pub fn tails(&self) -> &Tails {
+        &self.tails
     }
 
     /// Where the platform's Workers listen.
