@@ -12,12 +12,14 @@
 //! It knows nothing of policies, and prints nothing.
 
 pub mod api;
+pub mod assets;
 pub mod deploy;
 mod kv;
 pub mod names;
 mod platform;
 pub mod runtime;
 pub mod store;
+pub mod tails;
 pub mod worker;
 
 pub use platform::{Auth, Options, Platform, PlatformError};

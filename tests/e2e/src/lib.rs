@@ -36,4 +36,4 @@ pub use plain::{PlainBuilder, PlainChain, Tail};
 pub use raw::{Act, ClosedPort, RawUpstream};
 pub use script::Script;
 pub use upstream::{Captured, Reply, Upstream};
-pub use wrangler::{Project, Ran, Wrangler};
+pub use wrangler::{Followed, Project, Ran, Wrangler};

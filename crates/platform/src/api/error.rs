@@ -88,6 +88,12 @@ pub(super) enum Fault {
     /// A binding to a Worker that is not there.
     ServiceBinding { binding: String, service: String },
 
+    // Of tails.
+    /// No such tail.
+    TailMissing,
+    /// As many as can be.
+    TooManyTails(String),
+
     // Of secrets and tags.
     /// No such secret.
     SecretMissing(String),
@@ -220,6 +226,9 @@ impl Fault {
                     shown(service)
                 ),
             ),
+
+            Self::TailMissing => (S::NOT_FOUND, 10013, "this tail does not exist, or has ended".to_owned()),
+            Self::TooManyTails(why) => (S::TOO_MANY_REQUESTS, 10013, why.clone()),
 
             Self::SecretMissing(name) => (S::NOT_FOUND, 10056, format!("Binding '{}' not found.", shown(name))),
             Self::Tag(why) => (S::BAD_REQUEST, 100_134, why.clone()),

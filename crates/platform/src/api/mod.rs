@@ -31,6 +31,7 @@ mod secrets;
 mod services;
 mod settings;
 mod tags;
+mod tails;
 mod upload;
 mod user;
 mod versions;

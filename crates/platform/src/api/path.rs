@@ -67,7 +67,7 @@ impl FromRequestParts<Api> for InNamespace {
 }
 
 /// The script that a path names: one of a dispatch namespace, which exists, or else one of the account's. The script itself
-/// may be yet to be made.
+/// may be yet to be made. Where the path has a `user_worker`, `script` is its namespace.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     /// Which script.
@@ -81,11 +81,16 @@ impl FromRequestParts<Api> for Target {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Fault> {
         let captures = Captures::from_request_parts(parts, api).await?;
-        let name = script_name(captures.one("script"))?;
-        if captures.find("namespace").is_none() {
+        let (namespace, name) = match captures.find("user_worker") {
+            Some(name) => (captures.find("script"), name),
+            None => (captures.find("namespace"), captures.one("script")),
+        };
+        let name = script_name(name)?;
+        let Some(namespace) = namespace else {
             return Ok(Self { key: ScriptKey { scope: Scope::Account, name }, namespace: None });
-        }
-        let InNamespace(namespace) = InNamespace::from_request_parts(parts, api).await?;
+        };
+        let namespace = namespace_name(namespace)?;
+        let namespace = blocking(&api.store, move |store| store.namespace(&namespace)).await?;
         Ok(Self { key: ScriptKey { scope: Scope::Namespace(namespace.id), name }, namespace: Some(namespace) })
     }
 }

@@ -10,7 +10,7 @@ use axum::routing::{delete, get, patch, post, put};
 use super::error::{Fault, Reply};
 use super::versions;
 use super::{
-    Api, auth, bindings, body, content, kv, namespaces, path, scripts, secrets, services, settings, tags, user,
+    Api, auth, bindings, body, content, kv, namespaces, path, scripts, secrets, services, settings, tags, tails, user,
 };
 
 /// Where the API begins.
@@ -27,6 +27,7 @@ impl Api {
             .route("/memberships", get(user::memberships))
             .route("/zones", get(not_yet_routes))
             .nest("/accounts/{account}", account);
+        let followed = Router::new().route("/tails/{id}", get(tails::connect)).with_state(self.clone());
         Router::new()
             .nest(BASE, base)
             .fallback(not_routed)
@@ -36,6 +37,8 @@ impl Api {
             .layer(from_fn(body::drain))
             .layer(map_response(guarded))
             .with_state(self)
+            // Whoever has the URL may follow it; `wrangler` shows nothing else.
+            .merge(followed)
     }
 }
 
@@ -72,6 +75,8 @@ fn script() -> Router<Api> {
         .route("/secrets-bulk", patch(secrets::patch_many))
         .route("/tags", get(tags::list).put(tags::replace))
         .route("/tags/{tag}", put(tags::add).delete(tags::remove))
+        .route("/tails", get(tails::list).post(tails::create))
+        .route("/tails/{tail}", delete(tails::delete))
 }
 
 /// The account's own Workers.
@@ -91,6 +96,9 @@ fn workers() -> Router<Api> {
     Router::new()
         .route("/workers/scripts", get(scripts::list_in_account))
         .nest("/workers/scripts/{script}", script)
+        // As `wrangler tail NAMESPACE/SCRIPT` asks.
+        .route("/workers/scripts/{script}/{user_worker}/tails", get(tails::list).post(tails::create))
+        .route("/workers/scripts/{script}/{user_worker}/tails/{tail}", delete(tails::delete))
         .route("/workers/services/{script}", get(services::get).delete(services::delete))
         .route("/workers/workers/{script}", get(services::worker))
         .route("/workers/tails/by-consumer/{script}", get(services::tails))

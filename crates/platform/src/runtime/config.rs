@@ -16,10 +16,11 @@ pub const SCHEME_HEADER: &str = "x-tidegate-scheme";
 pub const CF_HEADER: &str = "x-tidegate-cf";
 
 /// Modules of the platform's own Workers.
-const OWN: [(&str, &str); 3] = [
+const OWN: [(&str, &str); 4] = [
     ("host.js", include_str!("js/host.js")),
     ("isolates.js", include_str!("js/isolates.js")),
     ("code.js", include_str!("js/code.js")),
+    ("tail.js", include_str!("js/tail.js")),
 ];
 
 /// Modules that they put into the Workers that they load: texts, to them.

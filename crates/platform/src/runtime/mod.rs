@@ -27,6 +27,7 @@ use self::check::Checker;
 use self::control::{Candidates, Control};
 use self::processes::Processes;
 use crate::store::{Change, Started, Store};
+use crate::tails::Tails;
 use crate::worker::{Code, NamespaceId};
 
 pub use self::config::{CF_HEADER, SCHEME_HEADER};
@@ -149,6 +150,7 @@ pub struct Runtime {
     inner: Arc<Inner>,
     processes: Arc<Processes>,
     checker: Arc<Checker>,
+    tails: Tails,
     // Answers what the processes ask; its one task goes with it.
     _control: Arc<JoinSet<()>>,
 }
@@ -206,8 +208,13 @@ impl Runtime {
         let check_config = write("check.capnp", config::checking(&control_socket))?;
 
         let candidates = Candidates::default();
-        let control =
-            Control { store: store.clone(), dispatcher: options.dispatcher.clone(), candidates: candidates.clone() };
+        let tails = Tails::default();
+        let control = Control {
+            store: store.clone(),
+            dispatcher: options.dispatcher.clone(),
+            candidates: candidates.clone(),
+            tails: tails.clone(),
+        };
         let _ = std::fs::remove_file(&control_socket);
         let control_listener = listen(&control_socket).map_err(io("cannot open a socket in"))?;
         let mut answering = JoinSet::new();
@@ -226,7 +233,7 @@ impl Runtime {
         let events = output::events();
         let inner = Arc::new(Inner { options, store, listener: listener.into(), address, config, mark, events });
         let (processes, ()) = tokio::try_join!(Processes::start(&inner, count), Arc::clone(&checker).warm())?;
-        Ok(Self { inner, processes: Arc::new(processes), checker, _control: Arc::new(answering) })
+        Ok(Self { inner, processes: Arc::new(processes), checker, tails, _control: Arc::new(answering) })
     }
 
     /// Tells all processes which versions are current; comes back when that is what new requests run, wherever they meet
@@ -238,6 +245,11 @@ impl Runtime {
     /// Starts code apart from the Workers that serve, in a process of its own.
     pub async fn check(&self, code: &Code) -> Result<Started, StartError> {
         self.checker.check(code).await
+    }
+
+    /// Who follows what Workers do. After a change of it, [apply](Self::apply) the script's current version.
+    pub fn tails(&self) -> &Tails {
+        &self.tails
     }
 
     /// Where the platform's Workers listen.

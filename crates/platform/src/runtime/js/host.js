@@ -11,6 +11,7 @@
 import { WorkerEntrypoint, tracing } from "cloudflare:workers";
 import { codeOf } from "./code.js";
 import { Isolates, fetchWorker } from "./isolates.js";
+import { messageOf } from "./tail.js";
 
 /** Where `within/bindings.js` puts what `get()` was called with. */
 const TARGET = "x-tidegate-target";
@@ -63,9 +64,11 @@ async function accountWorker(env, ctx, name, entrypoint, options) {
       service: ({ service, entrypoint }) => ctx.exports.Service({ props: { service, entrypoint, role: "account" } }),
     }),
     globalOutbound: env.EGRESS,
-    marker: `${env.MARK} ${name} `,
+    // A tail would make it traced, and each `get()` of a dispatch Worker begins a trace of its own.
+    tails: bundle.bindings.some(({ type }) => type === "dispatch_namespace") ? undefined : followed(env, ctx, script),
+    marker: markerOf(env, script),
   });
-  return script && isolates(env).of(script, "account", place).entrypoint(entrypoint, options);
+  return script && isolates(env).of(script, roleOf(script, "account"), place).entrypoint(entrypoint, options);
 }
 
 // ---- gate -----------------------------------------------------------------------------------------------------------
@@ -109,7 +112,7 @@ export class Dispatch extends WorkerEntrypoint {
     }
     const script = await isolates(env).current(namespace, name);
     if (!script) throw new Error("Worker not found.");
-    const isolate = isolates(env).of(script, "user", (bundle) => placed(env, ctx, bundle, "user"));
+    const isolate = isolates(env).of(script, "user", (bundle) => placed(env, ctx, script, bundle, "user"));
     const invocation = invocations.begin({
       isolate,
       script: script.key,
@@ -128,7 +131,7 @@ export class Dispatch extends WorkerEntrypoint {
  * a service binding, "trusted" for the outbound Worker and those that it reaches: they are the operator's, and would meet
  * the outbound Worker again. "candidate" runs nothing but its top level.
  */
-async function placed(env, ctx, bundle, role) {
+async function placed(env, ctx, script, bundle, role) {
   const trusted = role === "trusted";
   return {
     stubs: await stubs(bundle, {
@@ -139,7 +142,7 @@ async function placed(env, ctx, bundle, role) {
     }),
     globalOutbound: trusted ? env.EGRESS : ctx.exports.Outbound({ props: {} }),
     // Any tail makes it traced. Who is reached by a service binding may be handed its caller's `cf-ray`, and ends nothing.
-    tails: trusted ? undefined : [ctx.exports.Ended({ props: { ends: role === "user" } })],
+    tails: trusted ? followed(env, ctx, script) : [ended(ctx, script, { ends: role === "user" })],
   };
 }
 
@@ -156,23 +159,48 @@ export class Outbound extends WorkerEntrypoint {
     const { service, entrypoint } = invocation.outbound;
     const script = found(service, await isolates(env).current("account", service));
     const place = async (bundle) => ({
-      ...(await placed(env, ctx, bundle, "trusted")),
-      marker: `${env.MARK} ${service} `,
+      ...(await placed(env, ctx, script, bundle, "trusted")),
+      marker: markerOf(env, script),
       parameters: true,
     });
     const props = { parameters: invocation.parameters, entrypoint };
-    return isolates(env).of(script, "outbound", place).entrypoint("__TidegateOutbound", { props }).fetch(request);
+    return isolates(env).of(script, roleOf(script, "outbound"), place).entrypoint("__TidegateOutbound", { props }).fetch(request);
   }
 }
 
-/** Told when an invocation of a user Worker is over, with all that it left running. */
+/** Told when an invocation is over, with all that it left running; props: `{key, version, ends, marker}`. */
 export class Ended extends WorkerEntrypoint {
-  tail(events) {
-    if (!this.ctx.props.ends) return;
+  async tail(events) {
+    const { env, ctx } = this;
+    const { key, version, ends, marker } = ctx.props;
+    if (ends) for (const event of events) invocations.end(event.event?.request?.headers?.["cf-ray"]);
+    if (!isolates(env).followed(key)) return;
     for (const event of events) {
-      invocations.end(event.event?.request?.headers?.["cf-ray"]);
+      const body = messageOf(event, version, marker);
+      const headers = { "content-type": "application/json" };
+      const answer = await env.CONTROL.fetch(`http://control/tail/${key}`, { method: "POST", headers, body });
+      await answer.body?.cancel();
     }
   }
+}
+
+function ended(ctx, { key, version }, { ends, marker }) {
+  return ctx.exports.Ended({ props: { key, version, ends, marker } });
+}
+
+/** The tails of a Worker that needs one for nothing but those who follow it. */
+function followed(env, ctx, script) {
+  return script.followed ? [ended(ctx, script, { ends: false, marker: markerOf(env, script) })] : undefined;
+}
+
+/** What a Worker is loaded with cannot change: one that is followed from now on is another isolate. */
+function roleOf({ followed }, role) {
+  return followed ? `${role}-followed` : role;
+}
+
+/** What begins every line that an account Worker logs. */
+function markerOf(env, { key }) {
+  return `${env.MARK} ${key.slice("account/".length)} `;
 }
 
 const invocations = {
@@ -265,7 +293,7 @@ async function reached({ env, ctx }) {
   const { service, entrypoint, role } = ctx.props;
   if (role === "account") return found(service, await accountWorker(env, ctx, service, entrypoint));
   const script = found(service, await isolates(env).current("account", service));
-  return isolates(env).of(script, role, (bundle) => placed(env, ctx, bundle, role)).entrypoint(entrypoint);
+  return isolates(env).of(script, roleOf(script, role), (bundle) => placed(env, ctx, script, bundle, role)).entrypoint(entrypoint);
 }
 
 function found(name, worker) {
@@ -300,7 +328,8 @@ export class Check extends WorkerEntrypoint {
     const { bundle } = await fetchWorker(env, `/candidate${pathname}`);
     const begun = Date.now();
     try {
-      const place = { ...(await placed(env, ctx, bundle, "candidate")), tails: undefined, globalOutbound: null };
+      const script = { key: "candidate", version: "candidate" };
+      const place = { ...(await placed(env, ctx, script, bundle, "candidate")), tails: undefined, globalOutbound: null };
       const stub = env.LOADER.get(crypto.randomUUID(), async () => codeOf(bundle, place));
       const control = stub.getEntrypoint("__TidegateControl");
       const { handlers, named } = await control.describe();

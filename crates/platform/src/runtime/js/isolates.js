@@ -39,6 +39,11 @@ export class Isolates {
     return script;
   }
 
+  /** Whether somebody follows a script, as far as is known. */
+  followed(key) {
+    return this.#scripts.get(key)?.followed === true;
+  }
+
   /** What the control plane says: `{key, version}`. The next request loads what is current. */
   changed(changes) {
     this.#changes++;
@@ -160,6 +165,6 @@ export async function fetchWorker(env, path) {
   for (const module of bundle.modules) {
     module.content = bytes.subarray(offset, (offset += module.size));
   }
-  const { version, trusted, subrequests } = bundle;
-  return { version, trusted, subrequests, bundle };
+  const { version, trusted, followed, subrequests } = bundle;
+  return { version, trusted, followed, subrequests, bundle };
 }
