@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::super::body;
 use super::super::error::{Fault, shown};
@@ -22,20 +23,27 @@ const LONGEST_HASH: usize = 64;
 const LARGEST_BUCKET: u64 = 40 * MIB as u64;
 const MOST_OF_BUCKET: usize = 1000;
 
-#[derive(Deserialize)]
-struct Session {
-    manifest: BTreeMap<String, Entry>,
+/// The files that an upload session is for.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct Manifest {
+    /// By their paths; each segment may be percent-encoded.
+    manifest: BTreeMap<String, ManifestFile>,
 }
 
-#[derive(Deserialize)]
-struct Entry {
+/// A file that is to be uploaded.
+#[derive(Deserialize, ToSchema)]
+struct ManifestFile {
+    /// What the client calls its content, the same for the same content; 32 hexadecimal digits as a rule.
+    #[schema(pattern = "^[0-9A-Za-z_-]{1,64}$")]
     hash: String,
+    /// Bytes.
+    #[schema(maximum = 26_214_400)]
     size: u64,
 }
 
 /// Reads the body that begins a session.
 pub(super) fn parse(json: &[u8]) -> Result<Vec<ManifestEntry>, Fault> {
-    let Session { manifest } = body::parse(json)?;
+    let Manifest { manifest } = body::parse(json)?;
     if manifest.len() > MOST_FILES {
         return Err(refused(format!(
             "the manifest has {} files, and a version has at most {MOST_FILES}",
@@ -45,7 +53,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Vec<ManifestEntry>, Fault> {
     let mut paths = HashMap::with_capacity(manifest.len());
     let mut sizes = HashMap::with_capacity(manifest.len());
     let mut entries = Vec::with_capacity(manifest.len());
-    for (given, Entry { hash, size }) in manifest {
+    for (given, ManifestFile { hash, size }) in manifest {
         let path = path(&given)?;
         check_hash(&given, &hash)?;
         if size > LARGEST_FILE as u64 {

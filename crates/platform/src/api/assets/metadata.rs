@@ -1,7 +1,9 @@
 //! What the metadata of an upload says of static assets: `assets` and `keep_assets`.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::super::Api;
 use super::super::error::{Fault, shown};
@@ -23,6 +25,55 @@ pub(in super::super) struct Assets {
     jwt: Option<String>,
     config: Option<Config>,
     keep: bool,
+}
+
+/// The static assets of an upload.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "what metadata is read as by hand")]
+pub(in super::super) struct NewAssets {
+    /// The completion token of an upload session for this script.
+    #[schema(nullable = false)]
+    jwt: Option<String>,
+    #[schema(nullable = false)]
+    config: Option<NewAssetsConfig>,
+}
+
+/// How static assets are served.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "what metadata is read as by hand")]
+struct NewAssetsConfig {
+    html_handling: Option<NewHtmlHandling>,
+    not_found_handling: Option<NewNotFoundHandling>,
+    /// `true`, `false`, or rules for paths.
+    run_worker_first: Option<Value>,
+    /// The text of a `_headers` file.
+    #[serde(rename = "_headers")]
+    headers: Option<String>,
+    /// The text of a `_redirects` file.
+    #[serde(rename = "_redirects")]
+    redirects: Option<String>,
+}
+
+/// At which of `/page`, `/page/` and `/page.html` a page is.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "what metadata is read as by hand")]
+enum NewHtmlHandling {
+    AutoTrailingSlash,
+    ForceTrailingSlash,
+    DropTrailingSlash,
+    None,
+}
+
+/// What answers a path that no file is at.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "what metadata is read as by hand")]
+enum NewNotFoundHandling {
+    None,
+    #[serde(rename = "404-page")]
+    NotFoundPage,
+    SinglePageApplication,
 }
 
 impl Assets {

@@ -19,14 +19,17 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
-use serde_json::json;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
 
-pub(super) use self::metadata::{Assets, check_assets, resolve};
+use self::manifest::Manifest;
+pub(super) use self::metadata::{Assets, NewAssets, check_assets, resolve};
 use self::token::Purpose;
 use super::Api;
 use super::body;
-use super::envelope::{ok, ok_with_status};
-use super::error::{Fault, Reply};
+use super::envelope::{Responses, Success, described, ok, one};
+use super::error::{ContentTypes, Fault, Reply};
 use super::path::Target;
 use super::query::Query;
 use super::routes::BASE;
@@ -41,25 +44,57 @@ const LARGEST_MANIFEST: usize = 16 << 20;
 #[derive(Clone, Debug)]
 pub(super) struct Session(String);
 
-/// Begins an upload session for a script, which need not exist yet.
-pub(super) async fn create_session(State(api): State<Api>, target: Target, body: Body) -> Reply {
+/// An upload session that has begun.
+#[derive(Serialize, ToSchema)]
+pub(super) struct NewSession {
+    /// What the uploads show. With nothing to upload: the completion token.
+    jwt: String,
+    /// The hashes of the files that are to be uploaded, in batches of which each is one upload.
+    buckets: Vec<Vec<String>>,
+}
+
+/// What an upload answers, on its way out.
+pub(super) struct Uploaded(UploadedAssets);
+
+/// What there is once a file is uploaded.
+#[derive(Serialize, ToSchema)]
+struct UploadedAssets {
+    /// The completion token, once no file is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    jwt: Option<String>,
+}
+
+/// Begins an upload of static assets, for a script that need not exist yet.
+#[utoipa::path(post, path = "/assets-upload-session", tag = "Static assets", request_body = Manifest)]
+pub(super) async fn create_session(State(api): State<Api>, target: Target, body: Body) -> Reply<NewSession> {
     let manifest = manifest::parse(&body::read(body, LARGEST_MANIFEST).await?)?;
     let now = now();
     let AssetSession { id, expires_on, missing } =
         blocking(&api.store, move |store| store.create_asset_session(&target.key, &manifest, now)).await?;
     let purpose = if missing.is_empty() { Purpose::Deployment } else { Purpose::Upload };
     let jwt = token::issue(&api, purpose, &id, now, expires_on);
-    ok(json!({ "jwt": jwt, "buckets": manifest::buckets(missing) }))
+    ok(NewSession { jwt, buckets: manifest::buckets(missing) })
 }
 
-/// Takes files of a session.
+/// Uploads static assets: each in a part whose name is its hash, whose type is what it is served as, and whose content is
+/// base64.
+#[utoipa::path(
+    post,
+    path = "/workers/assets/upload",
+    tag = "Static assets",
+    security(("asset_token" = [])),
+    params(("base64" = bool, Query, description = "Must be `true`.")),
+    request_body(content = BTreeMap<String, String>, content_type = "multipart/form-data"),
+    responses(ContentTypes),
+)]
 pub(super) async fn upload(
     State(api): State<Api>,
     Extension(Session(session)): Extension<Session>,
     query: Query,
     headers: HeaderMap,
     body: Body,
-) -> Reply {
+) -> Result<Uploaded, Fault> {
     if query.one("base64") != Some("true") {
         return Err(Fault::Query(
             "the contents of files are uploaded in base64, and the query must say so: `base64=true`".to_owned(),
@@ -69,12 +104,28 @@ pub(super) async fn upload(
     let now = now();
     let id = session.clone();
     let complete = blocking(&api.store, move |store| store.complete_asset_session(&id, now)).await;
-    match complete.map_err(|error| ended(error.into()))? {
-        Some(expires_on) => {
-            let jwt = token::issue(&api, Purpose::Deployment, &session, now, expires_on);
-            ok_with_status(StatusCode::CREATED, json!({ "jwt": jwt }))
+    let complete = complete.map_err(|error| ended(error.into()))?;
+    let jwt = complete.map(|expires_on| token::issue(&api, Purpose::Deployment, &session, now, expires_on));
+    Ok(Uploaded(UploadedAssets { jwt }))
+}
+
+impl IntoResponse for Uploaded {
+    fn into_response(self) -> Response {
+        let status = if self.0.jwt.is_some() { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+        let mut response = Success(self.0).into_response();
+        // Unless it could not be written.
+        if response.status() == StatusCode::OK {
+            *response.status_mut() = status;
         }
-        None => ok_with_status(StatusCode::ACCEPTED, json!({})),
+        response
+    }
+}
+
+impl IntoResponses for Uploaded {
+    fn responses() -> Responses {
+        let mut responses = one("201", described::<UploadedAssets>("All files are there."));
+        responses.extend(one("202", described::<UploadedAssets>("Files are still missing.")));
+        responses
     }
 }
 
