@@ -138,6 +138,9 @@ impl Session {
 
 impl Failed {
     /// It could not work, and says what is in the way and the way out.
+    ///
+    /// # Panics
+    /// If it does not.
     #[track_caller]
     pub fn says(&self, what: &str, way_out: &str) {
         assert_eq!(self.code, Some(3), "{self:?}");
