@@ -4,15 +4,15 @@
 //! A client that gets no answer ends, since what it works on may have gone either way: the platform was killed. Requests
 //! to Workers may be lost without that, since workerd may be killed alone.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use tidegate_e2e::ApiAnswer;
 
 use crate::model::Moment;
 use crate::world::{
-    CONTESTED, Deployed, NAMESPACE, Platform, Temporary, World, filled, own_keys, own_namespace, own_scripts, path,
-    upload,
+    CONTESTED, Deployed, NAMESPACE, Platform, Said, Temporary, World, filled, own_keys, own_namespace, own_scripts,
+    path, upload,
 };
 
 /// What became of a step.
@@ -37,12 +37,11 @@ impl Client<'_> {
         let script = self.rng.choice(own_scripts(self.number)).unwrap_or_default();
         let is_there = self.certain(&script)?.is_some();
         match self.rng.u8(..16) {
-            0..4 => self.upload(&script).await,
             4..6 if is_there => self.put_secret(&script).await,
             6 if self.certain(&script)?.is_some_and(|it| it.extra.is_some()) => self.delete_secret(&script).await,
             7..9 if is_there => self.tag(&script).await,
             9 if is_there => self.delete(&script).await,
-            4..10 => self.upload(&script).await,
+            0..10 => self.upload(&script).await,
             10 => self.put_value().await,
             11 => self.put_values().await,
             12 => self.delete_value().await,
@@ -259,12 +258,13 @@ impl Client<'_> {
         let names: Vec<String> = self.world.books().scripts.keys().cloned().collect();
         let Some(script) = self.rng.choice(names) else { return Ok(()) };
         let asked = self.world.now();
-        let (status, body) = match self.platform.send("GET", &script, "/", String::new()).await {
-            // Lost with workerd, or with the platform.
-            Err(_) => return Ok(()),
-            Ok(answer) => answer,
+        // Lost with workerd, or with the platform.
+        let Ok((status, body)) = self.platform.send("GET", &script, "/", String::new()).await else { return Ok(()) };
+        let served = match Said::read(status, &body).with_context(|| format!("`{script}`"))? {
+            Said::Version(served) => Some(served),
+            Said::NotFound => None,
+            Said::Failed => return Ok(()),
         };
-        let Some(served) = self.platform.judge(&script, status, &body)? else { return Ok(()) };
         let mut books = self.world.books();
         let register = &books.scripts[&script];
         let is_possible = register

@@ -54,16 +54,10 @@ impl Platform {
     /// What a user Worker says of itself, if there is one.
     pub(crate) async fn ask(&self, script: &str) -> Result<Option<Served>> {
         let (status, body) = self.send("GET", script, "/", String::new()).await?;
-        self.judge(script, status, &body)?.with_context(|| format!("`{script}` answered {status}: {body}"))
-    }
-
-    /// What an answer says: a whole version, or that there is none. Nothing, if the runtime failed.
-    pub(crate) fn judge(&self, script: &str, status: u16, body: &str) -> Result<Option<Option<Served>>> {
-        match status {
-            404 if body.starts_with("Worker not found") => Ok(Some(None)),
-            200 => Ok(Some(Some(serde_json::from_str::<SaysOfItself>(body)?.whole()?))),
-            500 => Ok(None),
-            _ => bail!("`{script}` answered {status}: {body}"),
+        match Said::read(status, &body).with_context(|| format!("`{script}`"))? {
+            Said::Version(served) => Ok(Some(served)),
+            Said::NotFound => Ok(None),
+            Said::Failed => bail!("`{script}` answered {status}: {body}"),
         }
     }
 
@@ -98,6 +92,27 @@ pub(crate) struct Books {
 
 /// The number of a version that serves, and that of the secret that is put by itself.
 pub(crate) type Served = (u64, Option<u64>);
+
+/// What came back from a user Worker.
+pub(crate) enum Said {
+    /// A whole version.
+    Version(Served),
+    /// There is no such Worker.
+    NotFound,
+    /// The runtime failed: it may have been killed.
+    Failed,
+}
+
+impl Said {
+    pub(crate) fn read(status: u16, body: &str) -> Result<Self> {
+        match status {
+            404 if body.starts_with("Worker not found") => Ok(Self::NotFound),
+            200 => Ok(Self::Version(serde_json::from_str::<SaysOfItself>(body)?.whole()?)),
+            500 => Ok(Self::Failed),
+            _ => bail!("{status}: {body}"),
+        }
+    }
+}
 
 /// What a user Worker says of itself.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
