@@ -5,6 +5,7 @@ mod support;
 mod access;
 mod kv;
 mod namespaces;
+mod pressure;
 mod routing;
 mod scripts;
 mod secrets;

@@ -18,7 +18,7 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use serde_json::Value;
 
-pub(super) use form::{Form, read as read_form};
+pub(super) use form::{Form, LARGEST_FORM, read as read_form};
 pub(super) use metadata::Metadata;
 pub(super) use modules::{Part, Start, entry, module_called, modules};
 
