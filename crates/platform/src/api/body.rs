@@ -61,7 +61,7 @@ struct TooSlow;
 /// What it means that a body breaks off.
 pub(super) fn broken(error: &(dyn std::error::Error + 'static)) -> Fault {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
-    if causes.any(|cause| cause.is::<TooSlow>()) { Fault::TooSlow } else { Fault::Body(error.to_string()) }
+    if causes.any(<dyn std::error::Error>::is::<TooSlow>) { Fault::TooSlow } else { Fault::Body(error.to_string()) }
 }
 
 /// The longest JSON body, but for those that say otherwise.

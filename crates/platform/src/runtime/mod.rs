@@ -15,6 +15,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::net::{UnixListener, UnixSocket};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -32,6 +33,9 @@ pub use self::config::{CF_HEADER, SCHEME_HEADER};
 pub use self::control::WORKERS_DOMAIN;
 pub use self::supervisor::PATIENCE;
 
+/// How long a port may be another's before it counts as taken.
+const TAKEN: Duration = Duration::from_secs(1);
+
 /// Where requests that leave the platform go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Egress {
@@ -48,7 +52,8 @@ pub struct RuntimeOptions {
     pub workerd: PathBuf,
     /// Where the platform's Workers listen; port 0 takes a free one.
     pub address: SocketAddr,
-    /// A folder of its own, for sockets and configs: short, since a socket's path has at most 107 bytes.
+    /// A folder of its own, for sockets and configs: short, since a socket's path has at most 107 bytes. It is taken away
+    /// should this program be killed.
     pub folder: PathBuf,
     /// Where requests that leave go.
     pub egress: Egress,
@@ -132,6 +137,13 @@ pub enum Event {
         /// As of [`Hung`](Self::Hung).
         invocations: Vec<String>,
     },
+    /// workerd does not start, or ends before it serves. It is started again after a pause; requests wait meanwhile.
+    Down {
+        /// What is the matter.
+        reason: String,
+        /// How long until the next start.
+        pause: Duration,
+    },
 }
 
 /// A handle on the running workerd. It is killed when the last handle is gone.
@@ -198,7 +210,7 @@ impl Runtime {
             move |source| RuntimeError::Io { context, source }
         };
         let taken = |source| RuntimeError::Listen { address: options.address, source };
-        let listener = TcpListener::bind(options.address).map_err(taken)?;
+        let listener = bind(options.address).await.map_err(taken)?;
         let address = listener.local_addr().map_err(taken)?;
         listener.set_nonblocking(true).map_err(taken)?;
 
@@ -245,6 +257,7 @@ impl Runtime {
             started: 0,
             untold: Vec::new(),
             running: Vec::new(),
+            has_answered: false,
         };
         let (process, warm) = tokio::join!(supervisor.start(), Arc::clone(&checker).warm());
         let tasks = |supervisor| Tasks { stop: Mutex::new(Some(stop)), supervisor: Mutex::new(supervisor), control };
@@ -295,6 +308,19 @@ impl Runtime {
         drop(stop);
         if let Some(supervisor) = supervisor {
             let _ = supervisor.await;
+        }
+    }
+}
+
+/// Listens. Where another platform was killed just now, its workerd may have the port for a moment longer.
+async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let end = Instant::now() + TAKEN;
+    loop {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && Instant::now() < end => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            other => return other,
         }
     }
 }
