@@ -183,6 +183,7 @@ pub(crate) fn version(modules: &[(&str, &str)]) -> NewVersion {
         started: Started { startup_time_ms: 7, handlers: vec!["fetch".to_owned()], named_handlers: Vec::new() },
         tags: None,
         derived_from: None,
+        files: None,
     }
 }
 
