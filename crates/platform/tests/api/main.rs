@@ -7,6 +7,7 @@ mod assets;
 mod kv;
 mod namespaces;
 mod openapi;
+mod pressure;
 mod routing;
 mod scripts;
 mod secrets;

@@ -3,6 +3,7 @@
 mod assets;
 mod collection;
 mod concurrency;
+mod crashes;
 mod faults;
 mod keys;
 mod kv;
