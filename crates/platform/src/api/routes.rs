@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use super::error::Fault;
 use super::{
-    Api, assets, auth, bindings, body, content, handling, kv, namespaces, not_yet, openapi, path, scripts, secrets, services,
-    settings, tags, tails, user, versions,
+    Api, assets, auth, bindings, body, content, handling, kv, namespaces, not_yet, openapi, path, scripts, secrets,
+    services, settings, tags, tails, user, versions,
 };
 
 /// Where the API begins.
