@@ -107,7 +107,7 @@ fn run(steps: &[Step]) {
         // No two sessions expire at once.
         model.now += 1;
         let key = |script: usize, namespace: NamespaceId| ScriptKey {
-            scope: if script % 2 == 0 { Scope::Account } else { Scope::Namespace(namespace) },
+            scope: if script.is_multiple_of(2) { Scope::Account } else { Scope::Namespace(namespace) },
             name: ScriptName::parse(if script < 2 { "one" } else { "two" }).unwrap(),
         };
         match step {
