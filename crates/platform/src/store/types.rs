@@ -120,6 +120,13 @@ pub struct NewVersion {
     pub files: Option<Files>,
 }
 
+impl From<Code> for NewVersion {
+    /// A whole version that is not started yet, without assets; the script keeps its tags.
+    fn from(code: Code) -> Self {
+        Self { code, started: Started::default(), tags: None, derived_from: None, files: None }
+    }
+}
+
 /// Where a new version has its static assets from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Files {
