@@ -46,7 +46,7 @@ use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
 use self::error::{Fault, shown};
-pub use self::openapi::openapi;
+pub use self::openapi::{Document, openapi};
 use crate::runtime::Runtime;
 use crate::store::{Change, Store};
 

@@ -19,17 +19,27 @@ use super::envelope::{REFERRED, error};
 use super::error::Fault;
 use super::routes::{self, BASE};
 
-/// The document, as `GET /client/v4/openapi.json` answers it: pretty JSON, and the same bytes at each start.
-pub fn openapi() -> String {
-    let mut text = serde_json::to_string_pretty(&*DOCUMENT).unwrap_or_default();
-    text.push('\n');
-    text
+/// The description of the API: what `GET /client/v4/openapi.json` answers, the same at each start.
+pub fn openapi() -> &'static Document {
+    static DOCUMENT: LazyLock<Document> = LazyLock::new(|| document(&routes::described().into_openapi()));
+    &DOCUMENT
+}
+
+/// An `OpenAPI` document, to be serialized.
+#[derive(Debug, Serialize)]
+pub struct Document {
+    openapi: &'static str,
+    info: Value,
+    servers: Value,
+    security: Value,
+    paths: Map<String, Value>,
+    components: Value,
 }
 
 /// Describes the API: this document.
 #[utoipa::path(get, path = "/openapi.json", tag = "Description")]
 pub(super) async fn get() -> Result<Description, Fault> {
-    static BYTES: LazyLock<Bytes> = LazyLock::new(|| openapi().into());
+    static BYTES: LazyLock<Bytes> = LazyLock::new(|| serde_json::to_vec(openapi()).unwrap_or_default().into());
     Ok(Description(BYTES.clone()))
 }
 
@@ -66,18 +76,6 @@ const CAPTURES: [(&str, &str, &str); 10] = [
 
 /// See [`crate::names`].
 const NAME: &str = "^[a-z0-9_][a-z0-9_-]{0,62}$";
-
-#[derive(Serialize)]
-struct Document {
-    openapi: &'static str,
-    info: Value,
-    servers: Value,
-    security: Value,
-    paths: Map<String, Value>,
-    components: Value,
-}
-
-static DOCUMENT: LazyLock<Document> = LazyLock::new(|| document(&routes::described().into_openapi()));
 
 fn document(described: &OpenApi) -> Document {
     let mut described = serde_json::to_value(described).unwrap_or_default();
