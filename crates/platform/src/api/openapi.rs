@@ -16,7 +16,7 @@ use utoipa::IntoResponses;
 use utoipa::openapi::{ContentBuilder, OpenApi, RefOr, ResponseBuilder};
 
 use super::envelope::{REFERRED, error};
-use super::error::Fault;
+use super::error::{BUSY, Fault};
 use super::routes::{self, BASE};
 
 /// The description of the API: what `GET /client/v4/openapi.json` answers, the same at each start.
@@ -80,12 +80,14 @@ const NAME: &str = "^[a-z0-9_][a-z0-9_-]{0,62}$";
 fn document(described: &OpenApi) -> Document {
     let mut described = serde_json::to_value(described).unwrap_or_default();
     let mut schemas = take(&mut described, "/components/schemas");
+    let mut errors = Map::new();
     let mut paths = take(&mut described, "/paths");
     for (path, item) in &mut paths {
         let Value::Object(item) = item else { continue };
         for (method, operation) in &mut *item {
             if let Value::Object(operation) = operation {
                 complete(method, path, operation, &mut schemas);
+                name_errors(operation, &mut errors);
             }
         }
         let captures: Vec<Value> = captures(path).map(capture).collect();
@@ -105,6 +107,7 @@ fn document(described: &OpenApi) -> Document {
         security: json!([{ "api_token": [] }, { "api_email": [], "api_key": [] }]),
         paths,
         components: json!({
+            "responses": errors,
             "schemas": schemas,
             "securitySchemes": {
                 "api_token": { "type": "http", "scheme": "bearer" },
@@ -129,11 +132,27 @@ fn complete(method: &str, path: &str, operation: &mut Map<String, Value>, schema
         add("404", "There is no such thing, or not in this account.");
     }
     if reads_body {
+        add("408", "The body comes too slowly.");
         add("413", "The body is longer than this endpoint reads.");
+        add("429", BUSY);
     }
     for response in responses.values_mut().filter_map(Value::as_object_mut) {
         if let Some(Value::Object(referred)) = response.remove(REFERRED) {
             schemas.extend(referred);
+        }
+    }
+}
+
+/// Puts errors among the components, once each: all operations have most of them.
+fn name_errors(operation: &mut Map<String, Value>, errors: &mut Map<String, Value>) {
+    let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
+    for (status, response) in responses.iter_mut().filter(|(status, _)| status.starts_with(['4', '5'])) {
+        let name = format!("Error{status}");
+        let described = response.take();
+        if *errors.entry(&name).or_insert_with(|| described.clone()) == described {
+            *response = json!({ "$ref": format!("#/components/responses/{name}") });
+        } else {
+            *response = described;
         }
     }
 }
