@@ -37,6 +37,8 @@ pub(super) enum Fault {
     AuthorizationHeader,
     /// A token that was never let in.
     Credentials,
+    /// What is wrong with the token of an upload of static assets.
+    AssetToken(String),
     /// Without a token: a `Host` that is not this machine.
     Host(String),
     /// Without a token: a page of another origin.
@@ -142,6 +144,7 @@ impl Fault {
             }
             Self::AuthorizationHeader => (S::BAD_REQUEST, 6111, "Invalid format for Authorization header".to_owned()),
             Self::Credentials => (S::UNAUTHORIZED, 10000, "Authentication error".to_owned()),
+            Self::AssetToken(why) => (S::UNAUTHORIZED, 10000, format!("Authentication error: {why}")),
             Self::Host(host) => (
                 S::FORBIDDEN,
                 10000,
@@ -361,6 +364,11 @@ impl From<StoreError> for Fault {
             StoreError::KvNamespaceExists => Self::KvNamespaceExists,
             StoreError::Conflict => Self::Busy,
             StoreError::Cursor => Self::Query(error.to_string()),
+            StoreError::AssetNotWanted(_)
+            | StoreError::AssetSessionForeign
+            | StoreError::AssetSessionIncomplete
+            | StoreError::AssetSessionNotFound
+            | StoreError::AssetSize { .. } => Self::Invalid(error.to_string()),
             other => Self::Internal(other.to_string()),
         }
     }
