@@ -21,6 +21,7 @@ pub mod observed;
 mod outbound;
 mod paths;
 mod plain;
+pub mod python;
 mod raw;
 mod script;
 mod session;
