@@ -23,6 +23,8 @@ mod envelope;
 mod error;
 mod kv;
 mod namespaces;
+mod not_yet;
+mod openapi;
 mod path;
 mod query;
 mod routes;
@@ -44,6 +46,7 @@ use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
 use self::error::{Fault, shown};
+pub use self::openapi::openapi;
 use crate::runtime::Runtime;
 use crate::store::{Change, Store};
 

@@ -16,22 +16,45 @@ use axum::extract::{Path, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 use tokio::sync::broadcast::error::RecvError;
+use utoipa::ToSchema;
 
-use super::envelope::ok;
-use super::error::{Fault, Reply};
+use super::envelope::{List, Nothing, done, ok};
+use super::error::{Fault, Reply, TooMany};
 use super::path::{Captures, Target};
 use super::{Api, body};
 use crate::deploy::blocking;
-use crate::tails::{Tail, filter};
+use crate::tails::{self, filter};
 use crate::worker::{BindingValue, ScriptKey};
 
 /// What `wrangler` asks the WebSocket to speak.
 const PROTOCOL: &str = "trace-v1";
 
-/// Makes one.
-pub(super) async fn create(State(api): State<Api>, target: Target, headers: HeaderMap, body: Body) -> Reply {
+/// A tail: how to follow a Worker.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Tail {
+    id: String,
+    /// What to connect to, as a WebSocket.
+    #[schema(format = "uri")]
+    url: String,
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+/// A tail that is to be made.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "what a body is read as by hand")]
+struct NewTail {
+    /// All must let an event pass. Each has one field: `header`, `method`, `outcome`, `query`, `sampling_rate` or
+    /// `scriptVersion`.
+    filters: Option<Vec<Map<String, Value>>>,
+}
+
+/// Makes a tail of a script.
+#[utoipa::path(post, path = "/tails", tag = "Tails", request_body = Option<NewTail>, responses(TooMany))]
+pub(super) async fn create(State(api): State<Api>, target: Target, headers: HeaderMap, body: Body) -> Reply<Tail> {
     let body = body::read(body, body::LARGEST_JSON).await?;
     let asked: Value = if body.is_empty() { Value::Null } else { body::parse(&body)? };
     let filters = filter::read(&asked["filters"]).map_err(Fault::Query)?;
@@ -55,21 +78,23 @@ pub(super) async fn create(State(api): State<Api>, target: Target, headers: Head
     ok(show(&tail, &headers))
 }
 
-/// Lists those of a script.
-pub(super) async fn list(State(api): State<Api>, target: Target, headers: HeaderMap) -> Reply {
+/// Lists the tails of a script.
+#[utoipa::path(get, path = "/tails", tag = "Tails")]
+pub(super) async fn list(State(api): State<Api>, target: Target, headers: HeaderMap) -> Reply<List<Tail>> {
     let key = target.key;
     let followed = key.clone();
     blocking(&api.store, move |store| store.current(&followed)).await?;
-    ok(api.runtime()?.tails().of(&key).iter().map(|tail| show(tail, &headers)).collect::<Vec<_>>())
+    ok(api.runtime()?.tails().of(&key).iter().map(|tail| show(tail, &headers)).collect())
 }
 
-/// Ends one.
-pub(super) async fn delete(State(api): State<Api>, target: Target, captures: Captures) -> Reply {
-    if !api.runtime()?.tails().remove(&target.key, captures.one("tail")) {
+/// Ends a tail.
+#[utoipa::path(delete, path = "/tails/{id}", tag = "Tails")]
+pub(super) async fn delete(State(api): State<Api>, target: Target, captures: Captures) -> Reply<Nothing> {
+    if !api.runtime()?.tails().remove(&target.key, captures.one("id")) {
         return Err(Fault::TailMissing);
     }
     tell(&api, &target.key).await?;
-    ok(Value::Null)
+    done()
 }
 
 /// Follows one.
@@ -98,7 +123,11 @@ async fn tell(api: &Api, key: &ScriptKey) -> Result<(), Fault> {
 }
 
 /// Sends events until the tail ends or whoever follows goes away. What it says is of no interest.
-async fn follow(mut socket: WebSocket, tail: &Tail, mut events: tokio::sync::broadcast::Receiver<std::sync::Arc<str>>) {
+async fn follow(
+    mut socket: WebSocket,
+    tail: &tails::Tail,
+    mut events: tokio::sync::broadcast::Receiver<std::sync::Arc<str>>,
+) {
     let left = tail.expires_at.duration_since(Timestamp::now());
     let over = tokio::time::sleep(left.try_into().unwrap_or_default());
     tokio::pin!(over);
@@ -132,8 +161,9 @@ fn overload(missed: u64) -> Value {
     })
 }
 
-fn show(tail: &Tail, headers: &HeaderMap) -> Value {
+fn show(tail: &tails::Tail, headers: &HeaderMap) -> Tail {
     // Where the client found this API, it finds the tail.
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    json!({ "id": tail.id, "url": format!("ws://{host}/tails/{}", tail.id), "expires_at": tail.expires_at.to_string() })
+    let id = tail.id.clone();
+    Tail { url: format!("ws://{host}/tails/{id}"), id, expires_at: tail.expires_at.to_string() }
 }

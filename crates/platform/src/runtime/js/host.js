@@ -62,7 +62,7 @@ async function accountWorker(env, ctx, name, entrypoint, options) {
     }),
     globalOutbound: env.EGRESS,
     // A tail would make it traced, and each `get()` of a dispatch Worker begins a trace of its own.
-    tails: bundle.bindings.some(({ type }) => type === "dispatch_namespace") ? undefined : followed(env, ctx, script),
+    tails: bundle.bindings.some(({ type }) => type === "dispatch_namespace") ? undefined : followers(env, ctx, script),
     marker: markerOf(env, script),
   });
   return script && isolates(env).of(script, roleOf(script, "account"), place).entrypoint(entrypoint, options);
@@ -77,6 +77,14 @@ export class Gate extends WorkerEntrypoint {
   }
 }
 
+let last; // the user Worker that was begun last, since the last sign of life
+
+/** The last words of a process that hangs name who ran. A line that says the same again says nothing. */
+function lastWords(env, key) {
+  if (key !== last) console.log(`${env.MARK}> ${key}`);
+  last = key;
+}
+
 /** What stands behind `get()` of a dispatch binding; props: `{namespace, outbound}`. */
 export class Dispatch extends WorkerEntrypoint {
   async fetch(received) {
@@ -86,10 +94,10 @@ export class Dispatch extends WorkerEntrypoint {
     const { entrypoint, script, invocation } = await this.#open(target);
     headers.set("cf-ray", invocation.ray);
     // Where the namespace is not trusted, `request.cf` is undefined.
-    if (script.trusted) return entrypoint.fetch(new Request(received, { headers }));
+    if (script.trusted) return entrypoint.fetch(received, { headers });
     // A new request, and no copy: it has no `cf`.
     const { method, url, body, signal } = received;
-    return entrypoint.fetch(new Request(url, { method, headers, body, signal, redirect: "manual" }));
+    return entrypoint.fetch(url, { method, headers, body, signal, redirect: "manual" });
   }
 
   async call(target, method, values) {
@@ -117,8 +125,7 @@ export class Dispatch extends WorkerEntrypoint {
       parameters: outbound ?? {},
       subrequests: Math.min(limits?.subRequests ?? Infinity, script.subrequests ?? Infinity, MOST_SUBREQUESTS),
     });
-    // The last words of a process that hangs name who ran.
-    console.log(`${env.MARK}> ${script.key}`);
+    lastWords(env, script.key);
     return { entrypoint: isolate.entrypoint(null, { props: args, limits }), script, invocation };
   }
 }
@@ -139,7 +146,10 @@ async function placed(env, ctx, script, bundle, role) {
     }),
     globalOutbound: trusted ? env.EGRESS : ctx.exports.Outbound({ props: {} }),
     // Any tail makes it traced. Who is reached by a service binding may be handed its caller's `cf-ray`, and ends nothing.
-    tails: trusted ? followed(env, ctx, script) : [ended(ctx, script, { ends: role === "user" })],
+    tails: [
+      ...(trusted ? [] : [role === "user" ? env.OVER : env.TAIL]),
+      ...followers(env, ctx, script),
+    ],
   };
 }
 
@@ -165,29 +175,23 @@ export class Outbound extends WorkerEntrypoint {
   }
 }
 
-/** Told when an invocation is over, with all that it left running; props: `{key, version, ends, marker}`. */
-export class Ended extends WorkerEntrypoint {
+/** Tells those who follow a Worker what its invocations came to; props: `{key, version, marker}`. */
+export class Follower extends WorkerEntrypoint {
   async tail(events) {
-    const { env, ctx } = this;
-    const { key, version, ends, marker } = ctx.props;
-    if (ends) for (const event of events) invocations.end(event.event?.request?.headers?.["cf-ray"]);
-    if (!isolates(env).followed(key)) return;
+    const { key, version, marker } = this.ctx.props;
     for (const event of events) {
       const body = messageOf(event, version, marker);
       const headers = { "content-type": "application/json" };
-      const answer = await env.CONTROL.fetch(`http://control/tail/${key}`, { method: "POST", headers, body });
+      const answer = await this.env.CONTROL.fetch(`http://control/tail/${key}`, { method: "POST", headers, body });
       await answer.body?.cancel();
     }
   }
 }
 
-function ended(ctx, { key, version }, { ends, marker }) {
-  return ctx.exports.Ended({ props: { key, version, ends, marker } });
-}
-
-/** The tails of a Worker that needs one for nothing but those who follow it. */
-function followed(env, ctx, script) {
-  return script.followed ? [ended(ctx, script, { ends: false, marker: markerOf(env, script) })] : undefined;
+/** A tail for a Worker that somebody follows. */
+function followers(env, ctx, script) {
+  const { key, version } = script;
+  return script.followed ? [ctx.exports.Follower({ props: { key, version, marker: markerOf(env, script) } })] : [];
 }
 
 /** What a Worker is loaded with cannot change: one that is followed from now on is another isolate. */
@@ -228,6 +232,11 @@ const invocations = {
     this.byRay.delete(ray);
     this.byTrace.delete(invocation.trace);
     invocation.isolate.end();
+  },
+
+  /** Forgets those that are over. The front has none. */
+  async settle(env) {
+    if (this.byRay.size > 0) for (const ray of await env.LEDGER.take()) this.end(ray);
   },
 
   /** The user Workers with an invocation under way, the latest first: a hundred are enough to name a culprit. */
@@ -303,8 +312,10 @@ export class Admin extends WorkerEntrypoint {
   async fetch(request) {
     const { pathname } = new URL(request.url);
     if (pathname === "/ping") {
+      await invocations.settle(this.env);
       invocations.sweep();
       isolates(this.env).sweep();
+      last = undefined;
       return Response.json({ running: invocations.running() });
     }
     if (pathname === "/changes") {

@@ -39,11 +39,6 @@ export class Isolates {
     return script;
   }
 
-  /** Whether somebody follows a script, as far as is known. */
-  followed(key) {
-    return this.#scripts.get(key)?.followed === true;
-  }
-
   /** What the control plane says: `{key, version}`. The next request loads what is current. */
   changed(changes) {
     this.#changes++;
