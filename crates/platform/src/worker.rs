@@ -116,6 +116,8 @@ pub struct Binding {
 /// What stands behind a binding. `inherit` and `keep_bindings` are resolved before one of these is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BindingValue {
+    /// The static assets of the Worker itself.
+    Assets,
     /// A module's bytes as an `ArrayBuffer` (service-worker syntax).
     DataBlob {
         /// The module.

@@ -24,6 +24,7 @@ mod paths;
 mod plain;
 mod raw;
 mod script;
+mod session;
 mod upstream;
 mod wrangler;
 
@@ -36,5 +37,6 @@ pub use paths::repository;
 pub use plain::{PlainBuilder, PlainChain, Tail};
 pub use raw::{Act, ClosedPort, RawUpstream};
 pub use script::Script;
+pub use session::{Failed, Session};
 pub use upstream::{Captured, Reply, Upstream};
 pub use wrangler::{Followed, Project, Ran, Wrangler};

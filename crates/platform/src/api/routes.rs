@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use super::error::Fault;
 use super::{
-    Api, auth, bindings, body, content, kv, namespaces, not_yet, openapi, path, scripts, secrets, services, settings,
-    tags, tails, user, versions,
+    Api, auth, bindings, body, content, handling, kv, namespaces, not_yet, openapi, path, scripts, secrets, services,
+    settings, tags, tails, user, versions,
 };
 
 /// Where the API begins.
@@ -30,8 +30,10 @@ impl Api {
             .fallback(not_routed)
             .method_not_allowed_fallback(method_not_allowed)
             // The last is the first to see a request.
+            .layer(from_fn_with_state(self.clone(), handling::with_room))
+            .layer(from_fn(handling::to_the_end))
             .layer(from_fn_with_state(self.clone(), auth::admit))
-            .layer(from_fn(body::drain))
+            .layer(from_fn_with_state(self.limits.pace, body::drain))
             .layer(map_response(guarded))
             .with_state(self)
             // Whoever has the URL may follow it; `wrangler` shows nothing else.

@@ -6,6 +6,7 @@ mod access;
 mod kv;
 mod namespaces;
 mod openapi;
+mod pressure;
 mod routing;
 mod scripts;
 mod secrets;

@@ -38,6 +38,7 @@ fn what_was_deployed_is_what_is_loaded() {
         modules: modules.collect(),
         bindings: vec![
             binding("z_blob", BindingValue::DataBlob { part: "a".to_owned() }),
+            binding("assets", BindingValue::Assets),
             binding(
                 "dispatch",
                 BindingValue::DispatchNamespace { namespace: NamespaceId(7), outbound: Some(outbound) },

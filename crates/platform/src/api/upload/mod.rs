@@ -20,7 +20,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 pub(super) use described::{ContentForm, SettingsChange, SettingsForm, UploadForm};
-pub(super) use form::{Form, read as read_form};
+pub(super) use form::{Form, LARGEST_FORM, read as read_form};
 pub(super) use metadata::Metadata;
 pub(super) use modules::{Part, Start, entry, module_called, modules};
 
