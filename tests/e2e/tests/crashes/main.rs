@@ -10,6 +10,7 @@
 
 mod clients;
 mod model;
+mod starts;
 mod world;
 
 use std::path::Path;
