@@ -12,6 +12,7 @@
 //! It knows nothing of policies, and prints nothing.
 
 pub mod api;
+pub mod assets;
 pub mod deploy;
 mod kv;
 pub mod names;
@@ -19,6 +20,7 @@ mod platform;
 mod room;
 pub mod runtime;
 pub mod store;
+pub mod tails;
 pub mod worker;
 
 pub use platform::{Auth, Options, Platform, PlatformError};

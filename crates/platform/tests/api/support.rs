@@ -178,6 +178,7 @@ pub(crate) fn version(modules: &[(&str, &str)]) -> NewVersion {
             compatibility_date: "2026-01-01".to_owned(),
             compatibility_flags: Vec::new(),
             settings: Map::new(),
+            assets: None,
         },
         started: Started { startup_time_ms: 7, handlers: vec!["fetch".to_owned()], named_handlers: Vec::new() },
         tags: None,

@@ -63,6 +63,7 @@ fn what_was_deployed_is_what_is_loaded() {
         compatibility_date: "2026-04-01".to_owned(),
         compatibility_flags: vec!["nodejs_compat".to_owned(), "b".to_owned()],
         settings: json!({"limits": {"cpu_ms": 5, "subrequests": 3}, "logpush": false}).as_object().unwrap().clone(),
+        assets: None,
     };
     let started = Started {
         startup_time_ms: 12,
