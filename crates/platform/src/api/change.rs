@@ -16,7 +16,7 @@ use super::Api;
 use super::bindings::{Before, Declared, resolve};
 use super::error::Fault;
 use super::upload::{self, Metadata, Part, Upload};
-use crate::deploy::{DeployError, blocking, deploy};
+use crate::deploy::{DeployError, blocking, deploy, writing};
 use crate::store::{Loaded, NewVersion, Script, StoreError};
 use crate::worker::{Code, Entry, Module, ScriptKey};
 
@@ -95,7 +95,7 @@ async fn carry_over(
     tags: Option<Vec<String>>,
     version: String,
 ) -> Result<Script, DeployError> {
-    let (script, change) = blocking(&api.store, move |store| {
+    let (script, change) = writing(&api.store, move |store| {
         let current = store.script(&key)?.version;
         if current.id != version {
             return Err(StoreError::Conflict);
