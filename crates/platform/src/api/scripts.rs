@@ -167,8 +167,11 @@ pub(super) fn describe(script: &Script) -> Map<String, Value> {
     set("logpush", version.settings.get("logpush").cloned().unwrap_or(json!(false)));
     set("last_deployed_from", version.settings.get(DEPLOYED_FROM).cloned().unwrap_or_else(|| json!("api")));
     set("observability", setting("observability"));
-    set("placement", version.settings.get("placement").cloned().unwrap_or_else(|| json!({})));
     set("tail_consumers", setting("tail_consumers"));
+    // An object without a mode is none of those that Cloudflare's description has.
+    if let Some(placement) = version.settings.get("placement") {
+        set("placement", placement.clone());
+    }
     described
 }
 

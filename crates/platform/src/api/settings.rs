@@ -147,7 +147,9 @@ pub(super) fn show(store: &Store, script: &Script, code: &Code) -> Value {
     set("compatibility_date", json!(code.compatibility_date));
     set("compatibility_flags", json!(code.compatibility_flags));
     for key in ["usage_model", "placement"] {
-        set(key, scripts::describe(script).remove(key).unwrap_or_default());
+        if let Some(value) = scripts::describe(script).remove(key) {
+            set(key, value);
+        }
     }
     for key in ["annotations", "cache_options", "limits"] {
         if let Some(value) = code.settings.get(key) {
