@@ -18,6 +18,7 @@ mod kv;
 pub mod names;
 mod platform;
 pub mod runtime;
+pub mod seed;
 pub mod store;
 pub mod worker;
 

@@ -59,6 +59,7 @@ impl LocalPlatform {
             workerd: workerd()?,
             egress: Egress::Upstream(upstream),
             dispatcher: None,
+            seeded: false,
         })
     }
 

@@ -10,7 +10,7 @@ use axum::routing::{delete, get, patch, post, put};
 use super::error::{Fault, Reply};
 use super::versions;
 use super::{
-    Api, auth, bindings, body, content, kv, namespaces, path, scripts, secrets, services, settings, tags, user,
+    Api, auth, bindings, body, content, kv, namespaces, path, scripts, secrets, seeded, services, settings, tags, user,
 };
 
 /// Where the API begins.
@@ -32,6 +32,7 @@ impl Api {
             .fallback(not_routed)
             .method_not_allowed_fallback(method_not_allowed)
             // The last is the first to see a request.
+            .layer(from_fn_with_state(self.clone(), seeded::reset))
             .layer(from_fn_with_state(self.clone(), auth::admit))
             .layer(from_fn(body::drain))
             .layer(map_response(guarded))

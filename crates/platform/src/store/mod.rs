@@ -20,6 +20,7 @@ mod connections;
 mod error;
 mod kv;
 mod namespaces;
+mod reset;
 mod rows;
 mod schema;
 mod scripts;
@@ -38,6 +39,7 @@ use rusqlite::OptionalExtension as _;
 
 use self::connections::Connections;
 pub use self::error::StoreError;
+pub use self::reset::Seed;
 pub use self::types::{
     Change, Deployment, KvEntry, KvKey, KvNamespace, Loaded, Namespace, NewVersion, Page, Script, Started, TagFilter,
     Version,

@@ -148,7 +148,7 @@ pub(super) fn read(columns: &mut Columns<'_>) -> Result<Version> {
 }
 
 /// What can be made of a version before the one connection that writes is taken.
-struct Prepared<'a> {
+pub(super) struct Prepared<'a> {
     code: &'a Code,
     hashes: Vec<Hash>,
     etag: String,
@@ -159,7 +159,7 @@ struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    fn new(version: &'a NewVersion) -> Result<Self> {
+    pub(super) fn new(version: &'a NewVersion) -> Result<Self> {
         let code = &version.code;
         let hashes: Vec<Hash> = code.modules.iter().map(|module| blobs::hash(&module.content)).collect();
         Ok(Self {
@@ -174,7 +174,13 @@ impl<'a> Prepared<'a> {
     }
 
     /// Writes the version, its modules and its bindings; answers with its row and its UUID.
-    fn insert(&self, transaction: &Transaction<'_>, vault: &Vault, scope: Scope, script: i64) -> Result<(i64, String)> {
+    pub(super) fn insert(
+        &self,
+        transaction: &Transaction<'_>,
+        vault: &Vault,
+        scope: Scope,
+        script: i64,
+    ) -> Result<(i64, String)> {
         let uuid = new_uuid();
         let number: i64 = transaction
             .prepare_cached("UPDATE scripts SET last_number = last_number + 1 WHERE id = ?1 RETURNING last_number")?
@@ -248,7 +254,7 @@ fn refuse_conflict(transaction: &Transaction<'_>, script: i64, version: &NewVers
 }
 
 /// Makes a script whose version is still to come, within the same transaction.
-fn insert_script(transaction: &Transaction<'_>, key: &ScriptKey) -> Result<i64> {
+pub(super) fn insert_script(transaction: &Transaction<'_>, key: &ScriptKey) -> Result<i64> {
     // Says so when there is no such namespace, before the schema does.
     is_trusted(transaction, key.scope)?;
     transaction

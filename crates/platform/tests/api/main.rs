@@ -8,6 +8,7 @@ mod namespaces;
 mod routing;
 mod scripts;
 mod secrets;
+mod seeded;
 mod settings;
 mod tags;
 mod uploads;

@@ -6,6 +6,7 @@ mod faults;
 mod invocations;
 mod isolates;
 mod modules;
+mod secret_keys;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};

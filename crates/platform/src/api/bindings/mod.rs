@@ -7,9 +7,9 @@ mod show;
 
 use axum::extract::State;
 
-pub(super) use declared::{Declared, secret_text, with_value};
+pub(super) use declared::{Declared, Material, secret, with_value};
 pub(super) use resolve::{Before, check_count, resolve};
-pub(super) use show::show_all;
+pub(super) use show::{show, show_all};
 
 use super::Api;
 use super::envelope::ok;

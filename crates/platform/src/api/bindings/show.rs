@@ -1,9 +1,9 @@
-//! Bindings as answers show them: a secret's text never.
+//! Bindings as answers show them: a secret's text, or key, never.
 
 use serde_json::{Value, json};
 
 use crate::store::Store;
-use crate::worker::{Binding, BindingValue};
+use crate::worker::{Binding, BindingValue, SecretKey};
 
 /// What the API calls the type of a binding.
 pub(in super::super) fn type_name(value: &BindingValue) -> &'static str {
@@ -13,6 +13,7 @@ pub(in super::super) fn type_name(value: &BindingValue) -> &'static str {
         BindingValue::Json { .. } => "json",
         BindingValue::KvNamespace { .. } => "kv_namespace",
         BindingValue::PlainText { .. } => "plain_text",
+        BindingValue::SecretKey(_) => "secret_key",
         BindingValue::SecretText { .. } => "secret_text",
         BindingValue::Service { .. } => "service",
         BindingValue::TextBlob { .. } => "text_blob",
@@ -56,6 +57,11 @@ pub(in super::super) fn show(store: &Store, Binding { name, value }: &Binding) -
         BindingValue::Json { json } => shown["json"] = json.clone(),
         BindingValue::KvNamespace { namespace_id } => set("namespace_id", json!(namespace_id)),
         BindingValue::PlainText { text } => set("text", json!(text)),
+        BindingValue::SecretKey(SecretKey { algorithm, format, usages, .. }) => {
+            set("algorithm", algorithm.clone());
+            set("format", json!(format));
+            set("usages", json!(usages));
+        }
         BindingValue::SecretText { .. } => {}
         BindingValue::Service { service, entrypoint, environment } => {
             set("service", json!(service.as_str()));

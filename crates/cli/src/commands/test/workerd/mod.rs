@@ -97,6 +97,7 @@ impl Workerd {
                 workerd,
                 egress: Egress::Upstream(upstream.address()),
                 dispatcher: Some(DISPATCHER.to_owned()),
+                seeded: false,
             };
             let platform = Platform::start(options).await.map_err(|error| error.to_string())?;
             let name = NamespaceName::parse("customers").map_err(|error| error.to_string())?;
