@@ -8,6 +8,7 @@ mod docs;
 mod fuzz;
 mod npm;
 mod process;
+mod python;
 mod sabotage;
 mod soak;
 mod test;
@@ -40,7 +41,7 @@ usage: cargo xtask <chore>
   soak [OPTION]…  mixed traffic at saturation, every answer checked against the reference, memory watched
                   --minutes N (10), --out FILE (build/soak.svg)
   test            run every test: native, Wasm in workerd, end to end, with wrangler and curl
-  tools           install what the others need: npm packages, worker-build, wasm-bindgen
+  tools           install what the others need: npm and Python packages, worker-build, wasm-bindgen
   worker [--that-traps]
                   build the outbound Worker without a policy into build/worker
                   --that-traps builds the one of the tests of traps into build/worker-that-traps

@@ -23,6 +23,7 @@ mod paths;
 mod plain;
 mod raw;
 mod script;
+mod sdk;
 mod upstream;
 mod wrangler;
 
@@ -35,5 +36,6 @@ pub use paths::repository;
 pub use plain::{PlainBuilder, PlainChain, Tail};
 pub use raw::{Act, ClosedPort, RawUpstream};
 pub use script::Script;
+pub use sdk::{PythonPackages, Tally, TestRun, node_tests};
 pub use upstream::{Captured, Reply, Upstream};
 pub use wrangler::{Project, Ran, Wrangler};
