@@ -20,6 +20,7 @@ mod platform;
 pub mod runtime;
 pub mod seed;
 pub mod store;
+pub mod tails;
 pub mod worker;
 
 pub use platform::{Auth, Options, Platform, PlatformError};

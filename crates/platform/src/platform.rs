@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
@@ -42,6 +43,8 @@ pub struct Options {
     pub workerd: PathBuf,
     /// Where requests that leave go.
     pub egress: Egress,
+    /// How many workerds serve.
+    pub processes: NonZeroUsize,
     /// See [`RuntimeOptions`](crate::runtime::RuntimeOptions::dispatcher).
     pub dispatcher: Option<String>,
     /// Before each request to the API everything is forgotten but what [`seed`] names, and requests are answered one
@@ -143,6 +146,7 @@ impl Platform {
             address: options.address,
             folder: sockets.path().to_owned(),
             egress: options.egress,
+            processes: options.processes,
             dispatcher: options.dispatcher,
         };
         folders.push(sockets);

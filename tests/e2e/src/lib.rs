@@ -38,4 +38,4 @@ pub use raw::{Act, ClosedPort, RawUpstream};
 pub use script::Script;
 pub use sdk::{PythonPackages, Tally, TestRun, node_tests};
 pub use upstream::{Captured, Reply, Upstream};
-pub use wrangler::{Project, Ran, Wrangler};
+pub use wrangler::{Followed, Project, Ran, Wrangler};

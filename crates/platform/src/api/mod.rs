@@ -25,6 +25,8 @@ mod envelope;
 mod error;
 mod kv;
 mod namespaces;
+mod not_yet;
+mod openapi;
 mod path;
 mod query;
 mod routes;
@@ -34,6 +36,7 @@ mod seeded;
 mod services;
 mod settings;
 mod tags;
+mod tails;
 mod upload;
 mod user;
 mod versions;
@@ -46,6 +49,7 @@ use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
 use self::error::{Fault, shown};
+pub use self::openapi::openapi;
 use crate::runtime::Runtime;
 use crate::store::{Change, Seed, Store};
 

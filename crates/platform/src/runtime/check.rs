@@ -53,7 +53,7 @@ impl Checker {
     /// Starts code.
     pub(super) async fn check(&self, code: &Code) -> Result<Started, StartError> {
         let runtime = |error: &dyn std::fmt::Display| StartError::Runtime(error.to_string());
-        let bytes = bundle::encode(code, "candidate", true).map_err(|error| runtime(&error))?;
+        let bytes = bundle::encode(code, "candidate", true, false).map_err(|error| runtime(&error))?;
         let name = Uuid::new_v4().simple().to_string();
         let mut running = self.running.lock().await;
         let socket = self.ready(&mut running).await.map_err(|error| runtime(&error))?;

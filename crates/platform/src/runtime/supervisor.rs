@@ -1,7 +1,7 @@
-//! Keeps workerd running: starts it, tells it of changes, and replaces it when it ends or hangs.
+//! Keeps one workerd running: starts it, tells it of changes, and replaces it when it ends or hangs.
 //!
-//! workerd runs all JavaScript on one thread, so a Worker that never yields stops all of them, and nothing but a kill
-//! helps. The supervisor asks for a sign of life four times a second; if none comes within [`PATIENCE`], nor to a second
+//! workerd runs all JavaScript on one thread, so a Worker that never yields stops all in its process, and nothing but a
+//! kill helps. The supervisor asks for a sign of life four times a second; if none comes within [`PATIENCE`], nor to a second
 //! question, it kills the process and starts another on the same listening socket, so that connections wait and are not
 //! refused.
 //!
@@ -15,10 +15,11 @@ use std::time::Duration;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot::error::TryRecvError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::admin::{AdminError, ask};
+use super::output::Output;
 use super::process::{Process, Start};
 use super::{Event, Inner, RuntimeError, config};
 use crate::store::Change;
@@ -46,7 +47,7 @@ const LAST_WORDS: Duration = Duration::from_millis(50);
 const SUSPECTS: usize = 16;
 
 /// Changes to be told, and who waits for it.
-pub(super) type Told = (Vec<Change>, oneshot::Sender<()>);
+pub(super) type Told = (Arc<[Change]>, oneshot::Sender<()>);
 
 /// What the supervisor is told by others.
 pub(super) struct Inbox {
@@ -101,17 +102,28 @@ enum End {
     Exited(String),
 }
 
+/// Of one process among those that serve, and of those that take its place.
 pub(super) struct Supervisor {
-    pub(super) inner: Arc<Inner>,
-    pub(super) inbox: Inbox,
-    pub(super) started: u64,
+    inner: Arc<Inner>,
+    /// Which of the processes.
+    number: usize,
+    inbox: Inbox,
+    output: Arc<Output>,
+    pid: watch::Sender<Option<u32>>,
+    started: u64,
     /// What workerd was not told yet; it is told again until it says that it heard.
-    pub(super) untold: Vec<Told>,
+    untold: Vec<Told>,
     /// The user Workers that were running at the last sign of life, and before them those that began since.
-    pub(super) running: Vec<String>,
+    running: Vec<String>,
 }
 
 impl Supervisor {
+    /// Of the process of a number; `pid` is told which process that is at the time.
+    pub(super) fn new(inner: Arc<Inner>, number: usize, inbox: Inbox, pid: watch::Sender<Option<u32>>) -> Self {
+        let output = Arc::new(Output::new(inner.mark.clone(), inner.events.clone()));
+        Self { inner, number, inbox, output, pid, started: 0, untold: Vec::new(), running: Vec::new() }
+    }
+
     /// Starts a workerd that serves.
     pub(super) async fn start(&mut self) -> Result<Process, RuntimeError> {
         self.started += 1;
@@ -121,10 +133,10 @@ impl Supervisor {
             config: &inner.config,
             inherited: Some((config::FRONT, &inner.listener)),
             sockets: config::ADMINS.into_iter().zip(self.sockets()).collect(),
-            output: Some(Arc::clone(&inner.output)),
+            output: Some(Arc::clone(&self.output)),
         };
         let process = Process::start(start).await?;
-        inner.pid.send_replace(Some(process.pid()));
+        self.pid.send_replace(Some(process.pid()));
         Ok(process)
     }
 
@@ -137,18 +149,19 @@ impl Supervisor {
             } else {
                 process.kill().await;
             }
-            self.inner.pid.send_replace(None);
+            self.pid.send_replace(None);
+            let pid = process.pid();
             match end {
                 End::Asked => return,
                 End::Hung => {
-                    let suspects = self.suspects();
-                    self.inner.output.emit(Event::Hung(suspects));
+                    let invocations = self.suspects();
+                    self.output.emit(Event::Hung { pid, invocations });
                 }
                 End::Exited(reason) => {
                     // Its last words may still be in the pipe.
                     sleep(LAST_WORDS).await;
                     let invocations = self.suspects();
-                    self.inner.output.emit(Event::Restarted { reason, invocations });
+                    self.output.emit(Event::Restarted { pid, reason, invocations });
                 }
             }
             let mut pause = Duration::from_millis(100);
@@ -160,7 +173,7 @@ impl Supervisor {
                 self.acknowledge();
                 match self.start().await {
                     Ok(process) => break process,
-                    Err(error) => self.inner.output.emit(Event::Line { worker: None, text: error.to_string() }),
+                    Err(error) => self.output.emit(Event::Line { worker: None, text: error.to_string() }),
                 }
                 // workerd itself cannot be started: perhaps memory is short for the moment.
                 tokio::select! {
@@ -227,7 +240,8 @@ impl Supervisor {
 
     /// Tells workerd what it was not told yet; those who wait for it are told that it heard.
     async fn tell(&mut self) -> Result<(), AdminError> {
-        let changes: Vec<Message> = self.untold.iter().flat_map(|(changes, _)| changes).map(Message::from).collect();
+        let changes: Vec<Message> =
+            self.untold.iter().flat_map(|(changes, _)| changes.iter()).map(Message::from).collect();
         let body = serde_json::to_vec(&changes).unwrap_or_default();
         for socket in self.sockets() {
             ask(&socket, Method::POST, "/changes", body.clone(), PATIENCE).await?;
@@ -244,7 +258,7 @@ impl Supervisor {
 
     async fn ping(&mut self, patience: Duration) -> Result<(), AdminError> {
         // What began before the question is in the answer, unless it is over.
-        let begun = self.inner.output.take_begun();
+        let begun = self.output.take_begun();
         self.running.splice(0..0, begun);
         let deadline = Instant::now() + patience;
         let mut running = Vec::new();
@@ -262,7 +276,7 @@ impl Supervisor {
     /// The user Workers that may have ended the process: the one that was called last is the likeliest.
     fn suspects(&mut self) -> Vec<String> {
         let mut suspects: Vec<String> = Vec::new();
-        for known in self.inner.output.take_begun().into_iter().chain(self.running.drain(..)) {
+        for known in self.output.take_begun().into_iter().chain(self.running.drain(..)) {
             if !suspects.contains(&known) {
                 suspects.push(known);
             }
@@ -273,6 +287,7 @@ impl Supervisor {
 
     /// Where this process listens for us. Another one has others, so that none meets the leavings of the last.
     fn sockets(&self) -> [PathBuf; 2] {
-        ["f", "g"].map(|name| self.inner.options.folder.join(format!("{name}{}.sock", self.started)))
+        let Self { number, started, .. } = self;
+        ["f", "g"].map(|name| self.inner.options.folder.join(format!("{name}{number}-{started}.sock")))
     }
 }

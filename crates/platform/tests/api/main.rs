@@ -5,6 +5,7 @@ mod support;
 mod access;
 mod kv;
 mod namespaces;
+mod openapi;
 mod routing;
 mod scripts;
 mod secrets;

@@ -200,7 +200,7 @@ async fn a_reader_that_stops_reading_keeps_nobody_from_ending_it() -> Result<()>
     for _ in 0..600 {
         session.get("acme.apps.example", "/").await?;
     }
-    let pid = session.ready["workerd"]["pid"].as_i64().expect("a process id");
+    let pid = session.ready["workerd"]["pids"][0].as_i64().expect("a process id");
     session.signal(Signal::TERM)?;
     assert_eq!(session.ended().await?.code(), Some(3), "it was cut short");
     // It left without a word to workerd, which its guard ends a moment later.
