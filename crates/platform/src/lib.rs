@@ -17,6 +17,7 @@ pub mod deploy;
 mod kv;
 pub mod names;
 mod platform;
+mod room;
 pub mod runtime;
 pub mod seed;
 pub mod store;

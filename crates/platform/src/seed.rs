@@ -58,6 +58,7 @@ pub fn seed() -> Result<Seed, NameError> {
             started: Started { startup_time_ms: 1, handlers: vec!["fetch".to_owned()], named_handlers: Vec::new() },
             tags: Some(vec![TAG.to_owned()]),
             derived_from: None,
+            files: None,
         },
         made_on: "2017-01-01T00:00:00.000000Z".to_owned(),
     })

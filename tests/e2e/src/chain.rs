@@ -286,6 +286,7 @@ impl Chain {
             Event::Decision { record, .. } => record,
             Event::Hung { invocations, .. } => format!("workerd hung, perhaps in {}", invocations.join(", ")),
             Event::Restarted { reason, .. } => format!("workerd ended: {reason}"),
+            Event::Down { reason, .. } => format!("workerd does not run: {reason}"),
         };
         self.platform.events().into_iter().map(line).collect()
     }

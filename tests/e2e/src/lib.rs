@@ -24,6 +24,7 @@ mod plain;
 mod raw;
 mod script;
 mod sdk;
+mod session;
 mod upstream;
 mod wrangler;
 
@@ -37,5 +38,6 @@ pub use plain::{PlainBuilder, PlainChain, Tail};
 pub use raw::{Act, ClosedPort, RawUpstream};
 pub use script::Script;
 pub use sdk::{PythonPackages, Tally, TestRun, node_tests};
+pub use session::{Failed, Session};
 pub use upstream::{Captured, Reply, Upstream};
 pub use wrangler::{Followed, Project, Ran, Wrangler};

@@ -14,6 +14,7 @@ use super::upload::{LARGEST_SCRIPT, MIB};
 use crate::deploy::DeployError;
 use crate::kv::KvError;
 use crate::names::NameError;
+use crate::room;
 use crate::runtime::StartError;
 use crate::store::StoreError;
 
@@ -36,6 +37,8 @@ pub(super) enum Fault {
     AuthorizationHeader,
     /// A token that was never let in.
     Credentials,
+    /// What is wrong with the token of an upload of static assets.
+    AssetToken(String),
     /// Without a token: a `Host` that is not this machine.
     Host(String),
     /// Without a token: a page of another origin.
@@ -44,6 +47,10 @@ pub(super) enum Fault {
     BodyTooLarge(usize),
     /// The connection broke, or the body was not as its framing said.
     Body(String),
+    /// The body came too slowly.
+    TooSlow,
+    /// There is no room for one more body.
+    Crowded(room::Full),
     /// A body that cannot be read as what it should be.
     Unreadable(String),
     /// A `Content-Type` that the endpoint does not take, and those it does.
@@ -137,6 +144,7 @@ impl Fault {
             }
             Self::AuthorizationHeader => (S::BAD_REQUEST, 6111, "Invalid format for Authorization header".to_owned()),
             Self::Credentials => (S::UNAUTHORIZED, 10000, "Authentication error".to_owned()),
+            Self::AssetToken(why) => (S::UNAUTHORIZED, 10000, format!("Authentication error: {why}")),
             Self::Host(host) => (
                 S::FORBIDDEN,
                 10000,
@@ -154,6 +162,17 @@ impl Fault {
                 (S::PAYLOAD_TOO_LARGE, 10001, format!("the body is too large: at most {most} bytes are read here"))
             }
             Self::Body(why) => (S::BAD_REQUEST, 10001, format!("the body could not be read: {why}")),
+            Self::TooSlow => {
+                (S::REQUEST_TIMEOUT, 10001, "the body could not be read: it came too slowly, or not at all".to_owned())
+            }
+            Self::Crowded(full) => (
+                S::TOO_MANY_REQUESTS,
+                10013,
+                format!(
+                    "Too many large requests at the same time: {} MiB of bodies are held at once; try again",
+                    full.total / MIB as u64
+                ),
+            ),
             Self::Unreadable(why) | Self::Query(why) => (S::BAD_REQUEST, 10001, why.clone()),
             Self::ContentType { found, taken } => {
                 (S::UNSUPPORTED_MEDIA_TYPE, 10001, format!("Content-Type must be one of: {taken}; it is `{found}`"))
@@ -347,6 +366,11 @@ impl From<StoreError> for Fault {
             StoreError::KvNamespaceExists => Self::KvNamespaceExists,
             StoreError::Conflict => Self::Busy,
             StoreError::Cursor => Self::Query(error.to_string()),
+            StoreError::AssetNotWanted(_)
+            | StoreError::AssetSessionForeign
+            | StoreError::AssetSessionIncomplete
+            | StoreError::AssetSessionNotFound
+            | StoreError::AssetSize { .. } => Self::Invalid(error.to_string()),
             other => Self::Internal(other.to_string()),
         }
     }

@@ -111,6 +111,7 @@ fn document(described: &OpenApi) -> Document {
             "securitySchemes": {
                 "api_token": { "type": "http", "scheme": "bearer" },
                 "api_email": { "type": "apiKey", "in": "header", "name": "X-Auth-Email" },
+                "asset_token": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
                 "api_key": { "type": "apiKey", "in": "header", "name": "X-Auth-Key" },
             },
         }),

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use super::error::Fault;
 use super::{
-    Api, auth, bindings, body, content, kv, namespaces, not_yet, openapi, path, scripts, secrets, seeded, services,
-    settings, tags, tails, user, versions,
+    Api, assets, auth, bindings, body, content, handling, kv, namespaces, not_yet, openapi, path, scripts, secrets,
+    seeded, services, settings, tags, tails, user, versions,
 };
 
 /// Where the API begins.
@@ -31,8 +31,10 @@ impl Api {
             .method_not_allowed_fallback(method_not_allowed)
             // The last is the first to see a request.
             .layer(from_fn_with_state(self.clone(), seeded::reset))
+            .layer(from_fn_with_state(self.clone(), handling::with_room))
+            .layer(from_fn(handling::to_the_end))
             .layer(from_fn_with_state(self.clone(), auth::admit))
-            .layer(from_fn(body::drain))
+            .layer(from_fn_with_state(self.limits.pace, body::drain))
             .layer(map_response(guarded))
             .with_state(self)
             // Whoever has the URL may follow it; `wrangler` shows nothing else.
@@ -91,7 +93,7 @@ fn script() -> OpenApiRouter<Api> {
         .routes(routes!(secrets::patch_many))
         .routes(routes!(tags::list, tags::replace))
         .routes(routes!(tags::add, tags::remove))
-        .routes(routes!(not_yet::assets_upload_session))
+        .routes(routes!(assets::create_session))
         .merge(tails())
 }
 
@@ -123,7 +125,7 @@ fn workers() -> OpenApiRouter<Api> {
         .routes(routes!(services::tails))
         .routes(routes!(services::account_subdomain))
         .routes(routes!(services::durable_objects))
-        .routes(routes!(not_yet::assets_upload))
+        .routes(routes!(assets::upload))
 }
 
 async fn not_routed(State(api): State<Api>, request: Request) -> Response {

@@ -17,6 +17,7 @@ use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::net::{UnixListener, UnixSocket};
 use tokio::sync::broadcast;
@@ -34,6 +35,9 @@ pub use self::config::{CF_HEADER, SCHEME_HEADER};
 pub use self::control::WORKERS_DOMAIN;
 pub use self::supervisor::PATIENCE;
 
+/// How long a port may be another's before it counts as taken.
+const TAKEN: Duration = Duration::from_secs(1);
+
 /// Where requests that leave the platform go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Egress {
@@ -50,7 +54,8 @@ pub struct RuntimeOptions {
     pub workerd: PathBuf,
     /// Where the platform's Workers listen; port 0 takes a free one.
     pub address: SocketAddr,
-    /// A folder of its own, for sockets and configs: short, since a socket's path has at most 107 bytes.
+    /// A folder of its own, for sockets and configs: short, since a socket's path has at most 107 bytes. It is taken away
+    /// should this program be killed.
     pub folder: PathBuf,
     /// Where requests that leave go.
     pub egress: Egress,
@@ -142,6 +147,13 @@ pub enum Event {
         /// As of [`Hung`](Self::Hung).
         invocations: Vec<String>,
     },
+    /// workerd does not start, or ends before it serves. It is started again after a pause; requests wait meanwhile.
+    Down {
+        /// What is the matter.
+        reason: String,
+        /// How long until the next start.
+        pause: Duration,
+    },
 }
 
 /// A handle on what runs. All of it ends when the last handle is gone.
@@ -193,7 +205,7 @@ impl Runtime {
             move |source| RuntimeError::Io { context, source }
         };
         let taken = |source| RuntimeError::Listen { address: options.address, source };
-        let listener = TcpListener::bind(options.address).map_err(taken)?;
+        let listener = bind(options.address).await.map_err(taken)?;
         let address = listener.local_addr().map_err(taken)?;
         listener.set_nonblocking(true).map_err(taken)?;
 
@@ -270,6 +282,19 @@ impl Runtime {
     /// Ends all processes: requests under way may finish within a short grace.
     pub async fn stop(&self) {
         self.processes.stop().await;
+    }
+}
+
+/// Listens. Where another platform was killed just now, its workerd may have the port for a moment longer.
+async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let end = Instant::now() + TAKEN;
+    loop {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && Instant::now() < end => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            other => return other,
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 //! workerd runs all JavaScript on one thread, so a Worker that never yields stops all in its process, and nothing but a
 //! kill helps. The supervisor asks for a sign of life four times a second; if none comes within [`PATIENCE`], nor to a second
 //! question, it kills the process and starts another on the same listening socket, so that connections wait and are not
-//! refused.
+//! refused. One that ended is replaced at once. One that ended before it gave any sign of life would end again: then
+//! there is a pause, which grows.
 //!
 //! A Worker that hangs keeps the processor busy. A workerd that is served little of it, on a crowded machine, is slow
 //! and not hung: where the system says what it has worked, that must come to [`PATIENCE`] as well.
@@ -16,7 +17,7 @@ use hyper::Method;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::admin::{AdminError, ask};
 use super::output::Output;
@@ -42,6 +43,10 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// How long the last lines of a process that has ended may take to get here.
 const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// The pause after a start that came to nothing; each that follows is twice as long, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// As many are named at most.
 const SUSPECTS: usize = 16;
@@ -115,13 +120,39 @@ pub(super) struct Supervisor {
     untold: Vec<Told>,
     /// The user Workers that were running at the last sign of life, and before them those that began since.
     running: Vec<String>,
+    /// Whether this process ever gave a sign of life.
+    has_answered: bool,
+}
+
+/// How long to wait before workerd is started once more: longer with each time that it did not come to life.
+#[derive(Default)]
+struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    fn next(&mut self) -> Duration {
+        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failures));
+        self.failures = self.failures.saturating_add(1);
+        pause.min(LONGEST_PAUSE)
+    }
 }
 
 impl Supervisor {
     /// Of the process of a number; `pid` is told which process that is at the time.
     pub(super) fn new(inner: Arc<Inner>, number: usize, inbox: Inbox, pid: watch::Sender<Option<u32>>) -> Self {
         let output = Arc::new(Output::new(inner.mark.clone(), inner.events.clone()));
-        Self { inner, number, inbox, output, pid, started: 0, untold: Vec::new(), running: Vec::new() }
+        Self {
+            inner,
+            number,
+            inbox,
+            output,
+            pid,
+            started: 0,
+            untold: Vec::new(),
+            running: Vec::new(),
+            has_answered: false,
+        }
     }
 
     /// Starts a workerd that serves.
@@ -142,7 +173,9 @@ impl Supervisor {
 
     /// Runs until it is asked to stop.
     pub(super) async fn run(mut self, mut process: Process) {
+        let mut backoff = Backoff::default();
         loop {
+            self.has_answered = false;
             let end = self.watch(&mut process).await;
             if matches!(end, End::Asked) {
                 process.finish(GRACE).await;
@@ -153,34 +186,65 @@ impl Supervisor {
             let pid = process.pid();
             match end {
                 End::Asked => return,
+                End::Exited(reason) if !self.has_answered => {
+                    let pause = backoff.next();
+                    self.output.emit(Event::Down { reason: format!("it ended at once: {reason}"), pause });
+                    if !self.wait(pause).await {
+                        return;
+                    }
+                }
                 End::Hung => {
+                    backoff = Backoff::default();
                     let invocations = self.suspects();
                     self.output.emit(Event::Hung { pid, invocations });
                 }
                 End::Exited(reason) => {
+                    backoff = Backoff::default();
                     // Its last words may still be in the pipe.
                     sleep(LAST_WORDS).await;
                     let invocations = self.suspects();
                     self.output.emit(Event::Restarted { pid, reason, invocations });
                 }
             }
-            let mut pause = Duration::from_millis(100);
-            process = loop {
-                // The next process begins with what the store says, and these changes are in it.
-                while let Ok(told) = self.inbox.changes.try_recv() {
-                    self.untold.push(told);
-                }
-                self.acknowledge();
-                match self.start().await {
-                    Ok(process) => break process,
-                    Err(error) => self.output.emit(Event::Line { worker: None, text: error.to_string() }),
-                }
-                // workerd itself cannot be started: perhaps memory is short for the moment.
-                tokio::select! {
-                    () = sleep(pause) => pause = (pause * 2).min(Duration::from_secs(5)),
-                    _ = &mut self.inbox.stop => return,
-                }
+            process = match self.start_again(&mut backoff).await {
+                Some(process) => process,
+                None => return,
             };
+        }
+    }
+
+    /// Starts a workerd, as often as it takes. None, if it is asked to stop.
+    async fn start_again(&mut self, backoff: &mut Backoff) -> Option<Process> {
+        loop {
+            // The next process begins with what the store says, and these changes are in it.
+            while let Ok(told) = self.inbox.changes.try_recv() {
+                self.untold.push(told);
+            }
+            self.acknowledge();
+            let error = match self.start().await {
+                Ok(process) => return Some(process),
+                Err(error) => error,
+            };
+            // workerd itself cannot be started: perhaps memory is short for the moment.
+            let pause = backoff.next();
+            self.output.emit(Event::Down { reason: error.to_string(), pause });
+            if !self.wait(pause).await {
+                return None;
+            }
+        }
+    }
+
+    /// Lets time pass while no workerd runs; whoever says meanwhile that something changed has nobody to wait for. False, if
+    /// it is asked to stop.
+    async fn wait(&mut self, pause: Duration) -> bool {
+        self.acknowledge();
+        let end = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                () = sleep_until(end) => return true,
+                Some((_, waiting)) = self.inbox.changes.recv() => drop(waiting.send(())),
+                _ = &mut self.inbox.stop => return false,
+            }
         }
     }
 
@@ -205,7 +269,9 @@ impl Supervisor {
                 }
                 _ = heartbeat.tick() => {
                     asked = Asked::of(process);
-                    match self.ping(PATIENCE).await {
+                    let pinged = self.ping(PATIENCE).await;
+                    self.has_answered |= pinged.is_ok();
+                    match pinged {
                         Ok(()) if self.untold.is_empty() => continue,
                         Ok(()) => self.tell().await,
                         failed => failed,

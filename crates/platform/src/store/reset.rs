@@ -53,7 +53,7 @@ impl Store {
         let key = ScriptKey { scope: Scope::Namespace(namespace), name: seed.script.clone() };
         let script = insert_script(transaction, &key)?;
         let (version, uuid) =
-            versions::Prepared::new(&seed.version)?.insert(transaction, &self.inner.vault, key.scope, script)?;
+            versions::Prepared::new(&seed.version)?.insert(transaction, &self.inner.vault, &key, script)?;
         tags::replace(transaction, script, seed.version.tags.as_deref().unwrap_or_default())?;
         let change = versions::serve(transaction, &key, script, version, uuid)?;
         transaction.execute(

@@ -3,9 +3,11 @@
 mod support;
 
 mod access;
+mod assets;
 mod kv;
 mod namespaces;
 mod openapi;
+mod pressure;
 mod routing;
 mod scripts;
 mod secrets;

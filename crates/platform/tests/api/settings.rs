@@ -16,6 +16,7 @@ async fn every_binding_is_shown_as_it_was_declared_and_secrets_without_their_tex
     let mut new = version(&[("w.js", ""), ("m.wasm", "")]);
     let part = || "m.wasm".to_owned();
     let values = [
+        ("ASSETS", BindingValue::Assets),
         ("BLOB", BindingValue::DataBlob { part: part() }),
         (
             "DISPATCH",
@@ -49,6 +50,7 @@ async fn every_binding_is_shown_as_it_was_declared_and_secrets_without_their_tex
     api.store.deploy(&key, &new).unwrap();
 
     let expected = json!([
+        { "name": "ASSETS", "type": "assets" },
         { "name": "BLOB", "type": "data_blob", "part": "m.wasm" },
         { "name": "DISPATCH", "type": "dispatch_namespace", "namespace": "n", "outbound": {
             "worker": { "service": "out", "environment": "production" }, "params": [{ "name": "customer" }] } },

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use tidegate_platform::api::{Api, serve};
+use tidegate_platform::api::{Api, Limits, serve};
 use tidegate_platform::names::{NamespaceName, ScriptName};
 use tidegate_platform::store::{NewVersion, Started, Store};
 use tidegate_platform::worker::{Code, Entry, Module, ModuleKind, Scope, ScriptKey};
@@ -83,6 +83,10 @@ impl TestApi {
         Self::with_auth(true).await
     }
 
+    pub(crate) async fn within(limits: Limits) -> Self {
+        Self::with(true, |api| api.within(limits)).await
+    }
+
     pub(crate) async fn with_auth(auth: bool) -> Self {
         Self::with(auth, |api| api).await
     }
@@ -149,6 +153,14 @@ impl TestApi {
         self.call_as(method, path, &[("Content-Type", &content_type)], &body).await
     }
 
+    /// What the store calls the script of a path: one of the namespace `n`, or the account's own.
+    pub(crate) fn key_of(&self, path: &str) -> ScriptKey {
+        let name = ScriptName::parse(path.rsplit('/').next().unwrap()).unwrap();
+        let namespace = || self.store.namespace(&NamespaceName::parse("n").unwrap()).unwrap().id;
+        let scope = if path.contains("/namespaces/n/") { Scope::Namespace(namespace()) } else { Scope::Account };
+        ScriptKey { scope, name }
+    }
+
     /// Puts a script into the store, as if it had been uploaded.
     pub(crate) fn deploy(&self, namespace: Option<&str>, name: &str, tags: &[&str]) -> ScriptKey {
         let scope = namespace.map_or(Scope::Account, |namespace| {
@@ -184,6 +196,7 @@ pub(crate) fn version(modules: &[(&str, &str)]) -> NewVersion {
         started: Started { startup_time_ms: 7, handlers: vec!["fetch".to_owned()], named_handlers: Vec::new() },
         tags: None,
         derived_from: None,
+        files: None,
     }
 }
 
@@ -211,6 +224,11 @@ pub(crate) fn form(parts: &[FormPart<'_>]) -> (String, Vec<u8>) {
 pub(crate) async fn read_answer(stream: &mut TcpStream) -> Answer {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
+    parse_answer(&bytes)
+}
+
+/// The first answer in some bytes.
+pub(crate) fn parse_answer(bytes: &[u8]) -> Answer {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer with headers");
     let headers = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let status = headers.split(' ').nth(1).unwrap().parse().unwrap();

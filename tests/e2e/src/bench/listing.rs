@@ -67,5 +67,5 @@ fn version(number: usize, tags: Vec<String>) -> NewVersion {
         settings: serde_json::Map::new(),
         assets: None,
     };
-    NewVersion { code, started: Started::default(), tags: Some(tags), derived_from: None }
+    NewVersion { code, started: Started::default(), tags: Some(tags), derived_from: None, files: None }
 }

@@ -1,17 +1,15 @@
 //! `tidegate dev`, from outside: the command in a process of its own, its events, its servers.
 
 mod examples;
-mod session;
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use rustix::process::Signal;
 use serde_json::json;
-use tidegate_e2e::{ApiClient, Part, Reply, Upstream};
-
-use session::{Session, save};
+use tidegate_e2e::{ApiClient, Part, Reply, Session, Upstream};
 
 const POLICY: &str = r#"
 policy = 1
@@ -62,6 +60,15 @@ async fn upstream() -> Result<Upstream> {
     let upstream = Upstream::start().await?;
     upstream.otherwise(|_| Reply::text("here"));
     Ok(upstream)
+}
+
+/// Replaces a file as editors do: another is renamed over it.
+fn save(path: &Path, text: &str) -> Result<()> {
+    let beside = path.with_extension("new");
+    fs::write(&beside, text)?;
+    fs::rename(&beside, path)?;
+    ensure!(path.is_file());
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -104,6 +104,10 @@ fn happened(event: &Event) -> Text {
             let worker = worker.as_deref().unwrap_or("workers");
             Text { data: Vec::new(), notes: text.lines().map(|line| format!("{worker} | {line}")).collect() }
         }
+        Event::Down { reason, pause } => Text::note(format!(
+            "error: workerd does not run, and is started again in {:.1} s: {reason}",
+            pause.as_secs_f64()
+        )),
         Event::Restarted { pid, reason, invocations } => Text::note(format!(
             "error: workerd (pid {pid}) ended and was started again: {reason}; {}",
             culprits(invocations)

@@ -183,6 +183,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 mod tests {
     use std::fmt::Write as _;
     use std::path::Path;
+    use std::time::Duration;
 
     use super::*;
 
@@ -320,6 +321,10 @@ mod tests {
                 reason: "signal 9".to_owned(),
                 invocations: vec!["production/acme".to_owned()]
             }),
+            Report::Happened(Event::Down {
+                reason: "it ended at once: exit status: 1".to_owned(),
+                pause: Duration::from_millis(200)
+            }),
             Report::UnknownRoute { request: "GET /client/v4/zones".to_owned() },
             Report::Lost { events: 7 },
             Report::Stopping,
@@ -335,6 +340,7 @@ mod tests {
             printed(Some(evil), evil),
             hung(&[evil, evil]),
             Report::Happened(Event::Restarted { pid: 1, reason: evil.to_owned(), invocations: vec![evil.to_owned()] }),
+            Report::Happened(Event::Down { reason: evil.to_owned(), pause: Duration::ZERO }),
             Report::UnknownRoute { request: evil.to_owned() },
             recorded(evil),
             recorded(&format!(r#"{{"event":"decision","customer":{in_json},"path":{in_json}}}"#)),

@@ -26,6 +26,10 @@ enum Line<'r> {
         serving: Option<&'r str>,
         diagnostics: Vec<DiagnosticLine<'r>>,
     },
+    Down {
+        reason: &'r str,
+        seconds: f64,
+    },
     Hung {
         pid: u32,
         invocations: &'r [String],
@@ -121,6 +125,7 @@ fn line(report: &Report) -> Line<'_> {
         }
         Report::Happened(Event::Decision { worker, record }) => Line::Log { worker: Some(worker), line: record },
         Report::Happened(Event::Line { worker, text }) => Line::Log { worker: worker.as_deref(), line: text },
+        Report::Happened(Event::Down { reason, pause }) => Line::Down { reason, seconds: pause.as_secs_f64() },
         Report::Happened(Event::Hung { pid, invocations }) => Line::Hung { pid: *pid, invocations },
         Report::Happened(Event::Restarted { pid, reason, invocations }) => {
             Line::Restarted { pid: *pid, reason, invocations }

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::super::assets::NewAssets;
 use super::super::bindings::NewBinding;
 
 /// A form of metadata and modules.
@@ -55,6 +56,12 @@ struct ContentMetadata {
 struct UploadMetadata {
     #[serde(flatten)]
     start: ContentMetadata,
+    /// Static assets.
+    #[schema(nullable = false)]
+    assets: Option<NewAssets>,
+    /// Whether the static assets of the version before stay, in place of a token for others.
+    #[schema(nullable = false)]
+    keep_assets: Option<bool>,
     /// The types of bindings to be taken over from the version before, where none of their name is said.
     #[schema(nullable = false)]
     keep_bindings: Option<Vec<String>>,

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::super::assets::Assets;
 use super::super::bindings::Declared;
 use super::super::error::{Fault, shown};
 use super::super::tags;
@@ -21,14 +22,16 @@ const KEPT: [&str; 9] = [
     "usage_model",
 ];
 /// What Cloudflare offers and this platform does not yet, and what to call it.
-const NOT_YET: [(&str, &str); 3] =
-    [("assets", "static assets"), ("containers", "containers"), ("migrations", "Durable Objects and their migrations")];
+const NOT_YET: [(&str, &str); 2] =
+    [("containers", "containers"), ("migrations", "Durable Objects and their migrations")];
 
 /// What metadata says. What it does not say is `None`: an upload and a change of settings fill that in differently.
 #[derive(Debug, Default)]
 pub(in super::super) struct Metadata {
     /// Where the Worker starts.
     pub(in super::super) start: Option<Start>,
+    /// Its static assets.
+    pub(in super::super) assets: Assets,
     /// All bindings.
     pub(in super::super) bindings: Option<Vec<Declared>>,
     /// Types of bindings to be taken over from the version before.
@@ -63,6 +66,7 @@ impl Metadata {
                 return Err(Fault::NotYet(what));
             }
         }
+        let assets = Assets::read(part, taken("assets"), taken("keep_assets"))?;
         let start = match (taken("main_module"), taken("body_part")) {
             (Some(_), Some(_)) => {
                 return Err(Fault::Invalid(format!("`{part}` has both `main_module` and `body_part`; name one")));
@@ -85,7 +89,7 @@ impl Metadata {
         let settings: Map<String, Value> =
             KEPT.iter().filter_map(|key| Some(((*key).to_owned(), object.remove(*key)?))).collect();
         check_settings(part, &settings)?;
-        Ok(Self { start, bindings, keep_bindings, compatibility_date, compatibility_flags, tags, settings })
+        Ok(Self { start, assets, bindings, keep_bindings, compatibility_date, compatibility_flags, tags, settings })
     }
 }
 
@@ -171,7 +175,6 @@ mod tests {
 
     #[test]
     fn what_is_not_offered_yet_is_refused_and_its_absence_is_not() {
-        assert_eq!(parse(json!({ "assets": { "jwt": "x" } })).unwrap_err(), Fault::NotYet("static assets"));
         assert!(parse(json!({ "migrations": { "new_tag": "v1" } })).is_err());
         assert!(parse(json!({ "containers": [{}] })).is_err());
         assert!(parse(json!({ "containers": [], "assets": null })).is_ok());
