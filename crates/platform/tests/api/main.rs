@@ -4,6 +4,7 @@ mod support;
 
 mod access;
 mod assets;
+mod document;
 mod kv;
 mod namespaces;
 mod openapi;
