@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::worker::{Binding, BindingValue, Code, Entry, ModuleKind};
+use crate::worker::{Binding, BindingValue, Code, Entry, ModuleKind, SecretKey};
 
 #[derive(Serialize)]
 struct Head<'c> {
@@ -69,6 +69,10 @@ fn binding(binding: &Binding) -> Value {
             json!({ "type": "kv_namespace", "name": name, "namespace_id": namespace_id })
         }
         BindingValue::PlainText { text } => json!({ "type": "plain_text", "name": name, "text": text }),
+        BindingValue::SecretKey(SecretKey { algorithm, format, usages, data }) => json!({
+            "type": "secret_key", "name": name, "algorithm": algorithm, "format": format, "usages": usages,
+            "data": data.expose(),
+        }),
         BindingValue::SecretText { text } => json!({ "type": "secret_text", "name": name, "text": text.expose() }),
         BindingValue::Service { service, entrypoint, .. } => {
             json!({ "type": "service", "name": name, "service": service.as_str(), "entrypoint": entrypoint })

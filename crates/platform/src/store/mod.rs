@@ -21,6 +21,7 @@ mod connections;
 mod error;
 mod kv;
 mod namespaces;
+mod reset;
 mod rows;
 mod schema;
 mod scripts;
@@ -39,6 +40,7 @@ use rusqlite::OptionalExtension as _;
 
 use self::connections::Connections;
 pub use self::error::StoreError;
+pub use self::reset::Seed;
 pub use self::types::{
     AssetSession, AssetUpload, Change, Deployment, Files, KvEntry, KvKey, KvNamespace, Loaded, ManifestEntry,
     Namespace, NewVersion, Page, Script, Started, TagFilter, Version,

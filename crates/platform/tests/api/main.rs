@@ -4,6 +4,7 @@ mod support;
 
 mod access;
 mod assets;
+mod document;
 mod kv;
 mod namespaces;
 mod openapi;
@@ -11,6 +12,7 @@ mod pressure;
 mod routing;
 mod scripts;
 mod secrets;
+mod seeded;
 mod settings;
 mod tags;
 mod uploads;

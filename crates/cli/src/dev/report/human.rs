@@ -164,11 +164,15 @@ fn ready_text(ready: &Ready) -> Text {
         format!("API        {}", ready.api_url()),
         format!("account    {}", ready.account),
         match &ready.data {
+            _ if ready.seeded => {
+                "data       the SDK suites' own state, put back before each request; nothing is kept".to_owned()
+            }
             Some(folder) => format!("data       {folder}"),
             None => "data       a temporary folder; `--data DIR` keeps it".to_owned(),
         },
         match &ready.policy {
             Some(policy) => format!("policy     {}, in the outbound Worker `{}`", policy.policy, policy.worker),
+            None if ready.seeded => "policy     none".to_owned(),
             None => {
                 "policy     none; `--policy FILE` deploys one as the outbound Worker `tidegate-outbound`".to_owned()
             }
@@ -186,6 +190,13 @@ fn ready_text(ready: &Ready) -> Text {
     data.push(format!("export CLOUDFLARE_API_BASE_URL={}", ready.api_url()));
     data.push(format!("export CLOUDFLARE_ACCOUNT_ID={}", ready.account));
     let mut notes = Vec::new();
+    if ready.seeded {
+        data.push(format!("export TEST_API_BASE_URL={}", ready.api_url()));
+        notes.push(
+            "warning: seeded: what a request to the API changes is gone before the next one, and no token is asked for"
+                .to_owned(),
+        );
+    }
     data.push(match &ready.access {
         ApiAccess::New(token) => {
             notes.push("the token is new, and shown this once".to_owned());

@@ -121,6 +121,8 @@ pub(crate) struct Ready {
     pub(crate) access: ApiAccess,
     /// The policy.
     pub(crate) policy: Option<Deployed>,
+    /// Whether it forgets everything before each request.
+    pub(crate) seeded: bool,
     /// In place of the internet.
     pub(crate) upstream: Option<SocketAddr>,
     /// The binary.
@@ -139,6 +141,7 @@ impl Ready {
             data: options.data.map(|folder| folder.display().to_string()),
             access,
             policy,
+            seeded: options.seeded,
             upstream: match options.egress {
                 Egress::Public => None,
                 Egress::Upstream(address) => Some(address),
@@ -214,6 +217,7 @@ mod tests {
             data: None,
             access,
             policy: None,
+            seeded: false,
             upstream: None,
             workerd: "node_modules/workerd".to_owned(),
             pids: vec![4711],
@@ -271,6 +275,7 @@ mod tests {
             Report::Ready(Box::new(kept)),
             Report::Ready(Box::new(ready(ApiAccess::Given("hush".to_owned())))),
             Report::Ready(Box::new(ready(ApiAccess::Open))),
+            Report::Ready(Box::new(Ready { seeded: true, ..ready(ApiAccess::Open) })),
         ]));
     }
 

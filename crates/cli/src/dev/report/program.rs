@@ -55,6 +55,7 @@ enum Line<'r> {
         token: Option<&'r str>,
         data: Option<&'r str>,
         policy: Option<DeployedLine<'r>>,
+        seeded: bool,
         upstream: Option<SocketAddr>,
         workerd: WorkerdLine<'r>,
     },
@@ -149,6 +150,7 @@ fn line(report: &Report) -> Line<'_> {
                 token,
                 data: ready.data.as_deref(),
                 policy: ready.policy.as_ref().map(DeployedLine::from),
+                seeded: ready.seeded,
                 upstream: ready.upstream,
                 workerd: WorkerdLine { path: &ready.workerd, pids: &ready.pids },
             }

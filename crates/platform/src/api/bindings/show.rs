@@ -1,11 +1,11 @@
-//! Bindings as answers show them: a secret's text never.
+//! Bindings as answers show them: a secret's text, or key, never.
 
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::store::Store;
-use crate::worker::{Binding, BindingValue, Outbound};
+use crate::worker::{Binding, BindingValue, KeyFormat, Outbound, SecretKey};
 
 /// A binding, without what is secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,6 +42,13 @@ enum ShownValue {
     },
     PlainText {
         text: String,
+    },
+    SecretKey {
+        #[schema(value_type = Object)]
+        algorithm: Value,
+        #[schema(value_type = String)]
+        format: KeyFormat,
+        usages: Vec<String>,
     },
     SecretText,
     Service {
@@ -96,6 +103,7 @@ pub(in super::super) fn type_name(value: &BindingValue) -> &'static str {
         BindingValue::Json { .. } => "json",
         BindingValue::KvNamespace { .. } => "kv_namespace",
         BindingValue::PlainText { .. } => "plain_text",
+        BindingValue::SecretKey(_) => "secret_key",
         BindingValue::SecretText { .. } => "secret_text",
         BindingValue::Service { .. } => "service",
         BindingValue::TextBlob { .. } => "text_blob",
@@ -120,6 +128,9 @@ fn show(store: &Store, Binding { name, value }: Binding) -> ShownBinding {
         BindingValue::Json { json } => ShownValue::Json { json },
         BindingValue::KvNamespace { namespace_id } => ShownValue::KvNamespace { namespace_id },
         BindingValue::PlainText { text } => ShownValue::PlainText { text },
+        BindingValue::SecretKey(SecretKey { algorithm, format, usages, .. }) => {
+            ShownValue::SecretKey { algorithm, format, usages }
+        }
         BindingValue::SecretText { .. } => ShownValue::SecretText,
         BindingValue::Service { service, entrypoint, environment } => {
             ShownValue::Service { service: service.to_string(), entrypoint, environment }

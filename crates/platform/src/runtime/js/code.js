@@ -33,6 +33,7 @@ export function codeOf(bundle, place) {
   }
   const env = {};
   const setup = [];
+  const keys = [];
   const globals = "body_part" in bundle.entry;
   for (const binding of bundle.bindings) {
     const name = JSON.stringify(binding.name);
@@ -55,6 +56,13 @@ export function codeOf(bundle, place) {
         env[binding.name] = place.stubs[binding.name];
         setup.push(`env[${name}] = new DynamicDispatcher(env[${name}]);`);
         break;
+      case "secret_key": {
+        const { algorithm, format, usages, data } = binding;
+        env[binding.name] = { algorithm, format, usages, data };
+        keys.push(`await importKey(env, ${name});`);
+        if (globals) keys.push(`globalThis[${name}] = env[${name}];`);
+        continue;
+      }
       case "wasm_module":
       case "text_blob":
       case "data_blob":
@@ -71,10 +79,12 @@ export function codeOf(bundle, place) {
   modules[`${OURS}_env.js`] = {
     js: [
       `import { env } from "cloudflare:workers";`,
-      `import { KvNamespace, DynamicDispatcher, mark, quietCaches } from "./${OURS}_bindings.js";`,
+      `import { KvNamespace, DynamicDispatcher, importKey, mark, quietCaches } from "./${OURS}_bindings.js";`,
       ...setup,
       "quietCaches();",
       place.marker ? `mark(${JSON.stringify(place.marker)});` : "",
+      // Last, since others begin to run at the first `await`.
+      ...keys,
     ].join("\n"),
   };
   const main = globals

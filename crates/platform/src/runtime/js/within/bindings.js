@@ -109,6 +109,18 @@ async function good(method, answer) {
   if (!answer.ok) throw new Error(`KV ${method} failed: ${answer.status} ${await answer.text()}`);
 }
 
+/** Puts a key in the place of what it is made of, which the Worker never sees. */
+export async function importKey(env, name) {
+  const { algorithm, format, usages, data } = env[name];
+  delete env[name];
+  try {
+    const key = format === "jwk" ? JSON.parse(data) : Uint8Array.from(atob(data), (unit) => unit.charCodeAt(0));
+    env[name] = await crypto.subtle.importKey(format, key, algorithm, false, usages);
+  } catch (error) {
+    throw new Error(`binding "${name}" is no key that can be imported: ${error.message}`);
+  }
+}
+
 /** There is no cache here: nothing is found in one, and what is put there is dropped. */
 export function quietCaches() {
   const cache = {
