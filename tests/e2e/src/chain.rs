@@ -285,6 +285,7 @@ impl Chain {
             Event::Line { text, .. } => text,
             Event::Decision { record, .. } => record,
             Event::Hung(suspects) => format!("workerd hung, perhaps in {}", suspects.join(", ")),
+            Event::Quarantined(script) => format!("{script} rests"),
             Event::Restarted { reason, .. } => format!("workerd ended: {reason}"),
         };
         self.platform.events().into_iter().map(line).collect()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Method;
+use hyper::body::Bytes;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -19,6 +20,9 @@ use crate::worker::Code;
 
 /// Cloudflare gives a script a second of CPU time to start in. Here it is time on the clock, of a crowded machine.
 const LIMIT: Duration = Duration::from_secs(5);
+
+/// As long as the answer may be: names of handlers, or a message. It is the candidate that makes it up.
+const LONGEST_ANSWER: usize = 256 * 1024;
 
 /// The process that starts candidates, one at a time: if one hangs, it is clear which.
 pub(super) struct Checker {
@@ -34,6 +38,15 @@ pub(super) struct Checker {
 pub(super) struct Running {
     process: Option<Process>,
     started: u64,
+    /// Whether it has seen a candidate.
+    used: bool,
+}
+
+/// No answer.
+struct Refused {
+    error: StartError,
+    /// Whether the process had seen no other candidate.
+    fresh: bool,
 }
 
 #[derive(Deserialize)]
@@ -56,32 +69,46 @@ impl Checker {
         let bytes = bundle::encode(code, "candidate", true).map_err(|error| runtime(&error))?;
         let name = Uuid::new_v4().simple().to_string();
         let mut running = self.running.lock().await;
-        let socket = self.ready(&mut running).await.map_err(|error| runtime(&error))?;
         self.candidates.put(&name, bytes);
-        let asked = ask(&socket, Method::POST, &format!("/{name}"), Vec::new(), LIMIT).await;
+        let mut asked = self.ask(&mut running, &name).await;
+        // What hung or died may be what an earlier candidate left behind: a process that has seen no other settles it.
+        if matches!(asked, Err(Refused { fresh: false, .. })) {
+            asked = self.ask(&mut running, &name).await;
+        }
         self.candidates.remove(&name);
-        let answer = match asked {
-            Ok(answer) => answer,
-            Err(error) => {
-                // Hung, or dead: the next candidate gets another process.
-                if let Some(mut process) = running.process.take() {
-                    process.kill().await;
-                }
-                return Err(match error {
-                    AdminError::Silent => StartError::TooSlow,
-                    AdminError::Failed(why) => {
-                        StartError::Script(format!("Script startup exceeded memory limit. ({why})"))
-                    }
-                });
-            }
-        };
-        match serde_json::from_slice(&answer).map_err(|error| runtime(&error))? {
-            Outcome::Started(started) => Ok(started),
-            Outcome::Message(message) => {
+        let answer = asked.map_err(|refused| refused.error)?;
+        if answer.len() > LONGEST_ANSWER {
+            return Err(StartError::Script("its handlers, or what it threw, are too long to be told".to_owned()));
+        }
+        // What it says of itself passes through code of its own, and may be anything.
+        match serde_json::from_slice(&answer) {
+            Err(_) => Err(StartError::Script("the names of its handlers cannot be told".to_owned())),
+            Ok(Outcome::Started(started)) => Ok(started),
+            Ok(Outcome::Message(message)) => {
                 let message = message.strip_prefix("Failed to start Worker:\n").unwrap_or(&message);
                 Err(StartError::Script(message.to_owned()))
             }
         }
+    }
+
+    /// Asks the process for one candidate. One that hangs or ends is not asked again: the next gets another.
+    async fn ask(&self, running: &mut Running, name: &str) -> Result<Bytes, Refused> {
+        let runtime = |error: RuntimeError| Refused { error: StartError::Runtime(error.to_string()), fresh: true };
+        let socket = self.ready(running).await.map_err(runtime)?;
+        let fresh = !std::mem::replace(&mut running.used, true);
+        let asked = ask(&socket, Method::POST, &format!("/{name}"), Vec::new(), LIMIT).await;
+        let error = match asked {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        if let Some(mut process) = running.process.take() {
+            process.kill().await;
+        }
+        let error = match error {
+            AdminError::Silent => StartError::TooSlow,
+            AdminError::Failed(why) => StartError::Script(format!("Script startup exceeded memory limit. ({why})")),
+        };
+        Err(Refused { error, fresh })
     }
 
     /// Starts the process unless it runs.
@@ -93,6 +120,7 @@ impl Checker {
         }
         if running.process.is_none() {
             running.started += 1;
+            running.used = false;
             let start = Start {
                 workerd: &self.workerd,
                 config: &self.config,

@@ -7,6 +7,7 @@ mod config;
 mod control;
 mod output;
 mod process;
+mod quarantine;
 mod supervisor;
 mod version;
 
@@ -24,12 +25,14 @@ use uuid::Uuid;
 use self::check::Checker;
 use self::control::{Candidates, Control};
 use self::output::Output;
+use self::quarantine::Quarantine;
 use self::supervisor::{Inbox, Supervisor, Told};
 use crate::store::{Change, Started, Store};
 use crate::worker::{Code, NamespaceId};
 
 pub use self::config::{CF_HEADER, SCHEME_HEADER};
 pub use self::control::WORKERS_DOMAIN;
+pub use self::quarantine::REST;
 pub use self::supervisor::PATIENCE;
 
 /// Where requests that leave the platform go.
@@ -125,6 +128,8 @@ pub enum Event {
     /// workerd was silent for too long, was killed and started again. The user Workers that were under way, the
     /// likeliest culprit first, as `namespace/script`.
     Hung(Vec<String>),
+    /// A user Worker, as `namespace/script`, has hung or ended workerd so often that it is not run for a while, [`REST`].
+    Quarantined(String),
     /// workerd ended by itself (its memory was exhausted, somebody killed it) and was started again.
     Restarted {
         /// How it ended.
@@ -150,6 +155,7 @@ struct Inner {
     address: SocketAddr,
     config: PathBuf,
     output: Arc<Output>,
+    quarantine: Quarantine,
     pid: watch::Sender<Option<u32>>,
 }
 
@@ -213,8 +219,13 @@ impl Runtime {
         let check_config = write("check.capnp", config::checking(&control_socket))?;
 
         let candidates = Candidates::default();
-        let control =
-            Control { store: store.clone(), dispatcher: options.dispatcher.clone(), candidates: candidates.clone() };
+        let quarantine = Quarantine::default();
+        let control = Control {
+            store: store.clone(),
+            dispatcher: options.dispatcher.clone(),
+            candidates: candidates.clone(),
+            quarantine: quarantine.clone(),
+        };
         let _ = std::fs::remove_file(&control_socket);
         let control_listener = listen(&control_socket).map_err(io("cannot open a socket in"))?;
         let control = tokio::spawn(async move {
@@ -237,6 +248,7 @@ impl Runtime {
             address,
             config,
             output: Arc::new(Output::new(mark)),
+            quarantine,
             pid: watch::channel(None).0,
         });
         let mut supervisor = Supervisor {
@@ -261,6 +273,9 @@ impl Runtime {
 
     /// Tells workerd which versions are current; comes back when that is what new requests run.
     pub async fn apply(&self, changes: &[Change]) {
+        for change in changes {
+            self.inner.quarantine.lift(&supervisor::key(&change.key));
+        }
         let (done, heard) = oneshot::channel();
         if self.changes.send((changes.to_vec(), done)).is_ok() {
             // It fails when the platform is being stopped: the next one begins with what the store says.

@@ -8,11 +8,15 @@
 //! A Worker that hangs keeps the processor busy. A workerd that is served little of it, on a crowded machine, is slow
 //! and not hung: where the system says what it has worked, that must come to [`PATIENCE`] as well.
 
+use std::collections::HashSet;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Method;
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
@@ -22,7 +26,7 @@ use super::admin::{AdminError, ask};
 use super::process::{Process, Start};
 use super::{Event, Inner, RuntimeError, config};
 use crate::store::Change;
-use crate::worker::Scope;
+use crate::worker::{Scope, ScriptKey};
 
 /// How long workerd may be silent before it counts as hung.
 pub const PATIENCE: Duration = Duration::from_secs(2);
@@ -41,6 +45,9 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// How long the last lines of a process that has ended may take to get here.
 const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// The signals by which others end a process.
+const SENT_BY_OTHERS: [i32; 2] = [Signal::KILL.as_raw(), Signal::TERM.as_raw()];
 
 /// As many are named at most.
 const SUSPECTS: usize = 16;
@@ -63,12 +70,17 @@ struct Message {
 
 impl From<&Change> for Message {
     fn from(change: &Change) -> Self {
-        let scope = match change.key.scope {
-            Scope::Account => "account".to_owned(),
-            Scope::Namespace(row) => row.0.to_string(),
-        };
-        Self { key: format!("{scope}/{}", change.key.name), version: change.version.clone() }
+        Self { key: key(&change.key), version: change.version.clone() }
     }
+}
+
+/// What the Workers call a script.
+pub(super) fn key(script: &ScriptKey) -> String {
+    let scope = match script.scope {
+        Scope::Account => "account".to_owned(),
+        Scope::Namespace(row) => row.0.to_string(),
+    };
+    format!("{scope}/{}", script.name)
 }
 
 #[derive(Deserialize)]
@@ -98,7 +110,25 @@ impl Asked {
 enum End {
     Asked,
     Hung,
-    Exited(String),
+    /// How it ended, and whether somebody else killed it.
+    Exited {
+        reason: String,
+        killed: bool,
+    },
+}
+
+impl End {
+    fn of(status: std::io::Result<ExitStatus>) -> Self {
+        match status {
+            Err(error) => Self::Exited { reason: error.to_string(), killed: true },
+            Ok(status) => {
+                // An exhausted heap is another signal; the system's own killer of processes is no judge of whose fault it is.
+                let killed =
+                    status.code().is_some() || status.signal().is_some_and(|signal| SENT_BY_OTHERS.contains(&signal));
+                Self::Exited { reason: status.to_string(), killed }
+            }
+        }
+    }
 }
 
 pub(super) struct Supervisor {
@@ -141,14 +171,18 @@ impl Supervisor {
             match end {
                 End::Asked => return,
                 End::Hung => {
-                    let suspects = self.suspects();
-                    self.inner.output.emit(Event::Hung(suspects));
+                    let running = self.running_at_the_end();
+                    self.inner.output.emit(Event::Hung(self.readable(&running)));
+                    self.strike(&running);
                 }
-                End::Exited(reason) => {
+                End::Exited { reason, killed } => {
                     // Its last words may still be in the pipe.
                     sleep(LAST_WORDS).await;
-                    let invocations = self.suspects();
-                    self.inner.output.emit(Event::Restarted { reason, invocations });
+                    let running = self.running_at_the_end();
+                    self.inner.output.emit(Event::Restarted { reason, invocations: self.readable(&running) });
+                    if !killed {
+                        self.strike(&running);
+                    }
                 }
             }
             let mut pause = Duration::from_millis(100);
@@ -178,9 +212,7 @@ impl Supervisor {
         loop {
             let asked;
             let silent = tokio::select! {
-                ended = process.ended() => {
-                    return End::Exited(ended.map_or_else(|error| error.to_string(), |status| status.to_string()));
-                }
+                ended = process.ended() => return End::of(ended),
                 _ = &mut self.inbox.stop => return End::Asked,
                 Some(told) = self.inbox.changes.recv() => {
                     self.untold.push(told);
@@ -244,8 +276,7 @@ impl Supervisor {
 
     async fn ping(&mut self, patience: Duration) -> Result<(), AdminError> {
         // What began before the question is in the answer, unless it is over.
-        let begun = self.inner.output.take_begun();
-        self.running.splice(0..0, begun);
+        self.add_begun();
         let deadline = Instant::now() + patience;
         let mut running = Vec::new();
         for socket in self.sockets() {
@@ -259,16 +290,31 @@ impl Supervisor {
         Ok(())
     }
 
-    /// The user Workers that may have ended the process: the one that was called last is the likeliest.
-    fn suspects(&mut self) -> Vec<String> {
-        let mut suspects: Vec<String> = Vec::new();
-        for known in self.inner.output.take_begun().into_iter().chain(self.running.drain(..)) {
-            if !suspects.contains(&known) {
-                suspects.push(known);
-            }
+    /// The user Workers that may have ended the process, by their keys: the one that was called last is the likeliest.
+    fn running_at_the_end(&mut self) -> Vec<String> {
+        self.add_begun();
+        let mut seen = HashSet::new();
+        self.running.drain(..).filter(|key| seen.insert(key.clone())).collect()
+    }
+
+    /// Takes over what began since this was done last.
+    fn add_begun(&mut self) {
+        let begun = self.inner.output.take_begun();
+        if begun.alone {
+            self.running.clear();
         }
-        suspects.truncate(SUSPECTS);
-        suspects.iter().map(|key| self.inner.readable(key)).collect()
+        self.running.splice(0..0, begun.scripts);
+    }
+
+    /// The first of them, as people call them.
+    fn readable(&self, running: &[String]) -> Vec<String> {
+        running.iter().take(SUSPECTS).map(|key| self.inner.readable(key)).collect()
+    }
+
+    fn strike(&self, running: &[String]) {
+        if let Some(script) = self.inner.quarantine.strike(running, Instant::now().into_std()) {
+            self.inner.output.emit(Event::Quarantined(self.inner.readable(script)));
+        }
     }
 
     /// Where this process listens for us. Another one has others, so that none meets the leavings of the last.

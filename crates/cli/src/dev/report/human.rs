@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tidegate_platform::runtime::Event;
+use tidegate_platform::runtime::{Event, REST};
 use tidegate_test::plain::plain;
 
 use super::{Deployed, Ready, Report};
@@ -103,6 +103,10 @@ fn happened(event: &Event) -> Text {
             let worker = worker.as_deref().unwrap_or("workers");
             Text { data: Vec::new(), notes: text.lines().map(|line| format!("{worker} | {line}")).collect() }
         }
+        Event::Quarantined(script) => Text::note(format!(
+            "error: {script} hung or ended workerd three times and rests for {} s: until then it is answered for with 503; deploy it anew to end that",
+            REST.as_secs()
+        )),
         Event::Restarted { reason, invocations } => {
             Text::note(format!("error: workerd ended and was started again: {reason}; {}", culprits(invocations)))
         }

@@ -308,6 +308,7 @@ mod tests {
                 reason: "signal 9".to_owned(),
                 invocations: vec!["production/acme".to_owned()]
             }),
+            Report::Happened(Event::Quarantined("production/acme".to_owned())),
             Report::UnknownRoute { request: "GET /client/v4/zones".to_owned() },
             Report::Lost { events: 7 },
             Report::Stopping,
@@ -323,6 +324,7 @@ mod tests {
             printed(Some(evil), evil),
             Report::Happened(Event::Hung(vec![evil.to_owned(), evil.to_owned()])),
             Report::Happened(Event::Restarted { reason: evil.to_owned(), invocations: vec![evil.to_owned()] }),
+            Report::Happened(Event::Quarantined(evil.to_owned())),
             Report::UnknownRoute { request: evil.to_owned() },
             recorded(evil),
             recorded(&format!(r#"{{"event":"decision","customer":{in_json},"path":{in_json}}}"#)),

@@ -42,6 +42,9 @@ enum Line<'r> {
         serving: Option<&'r str>,
     },
     NotWatched(FailureLine<'r>),
+    Quarantined {
+        script: &'r str,
+    },
     Ready {
         workers: String,
         api: String,
@@ -119,6 +122,7 @@ fn line(report: &Report) -> Line<'_> {
         Report::Happened(Event::Decision { worker, record }) => Line::Log { worker: Some(worker), line: record },
         Report::Happened(Event::Line { worker, text }) => Line::Log { worker: worker.as_deref(), line: text },
         Report::Happened(Event::Hung(invocations)) => Line::Hung { invocations },
+        Report::Happened(Event::Quarantined(script)) => Line::Quarantined { script },
         Report::Happened(Event::Restarted { reason, invocations }) => Line::Restarted { reason, invocations },
         Report::Lost { events } => Line::Lost { events: *events },
         Report::NotDeployed { failure, serving } => {
