@@ -17,8 +17,10 @@ pub mod deploy;
 mod kv;
 pub mod names;
 mod platform;
+mod room;
 pub mod runtime;
 pub mod store;
+pub mod tails;
 pub mod worker;
 
 pub use platform::{Auth, Options, Platform, PlatformError};

@@ -10,6 +10,8 @@ use crate::worker::{Binding, BindingValue, Code, Entry, ModuleKind};
 struct Head<'c> {
     version: &'c str,
     trusted: bool,
+    /// Whether what it does is to be told.
+    followed: bool,
     subrequests: Option<u64>,
     entry: &'c Entry,
     compatibility_date: &'c str,
@@ -26,11 +28,12 @@ struct ModuleHead<'c> {
 }
 
 /// Writes one.
-pub(super) fn encode(code: &Code, version: &str, trusted: bool) -> Result<Vec<u8>, serde_json::Error> {
+pub(super) fn encode(code: &Code, version: &str, trusted: bool, followed: bool) -> Result<Vec<u8>, serde_json::Error> {
     let module = |module: &'_ crate::worker::Module| module.content.len();
     let head = Head {
         version,
         trusted,
+        followed,
         subrequests: code.subrequests(),
         entry: &code.entry,
         compatibility_date: &code.compatibility_date,

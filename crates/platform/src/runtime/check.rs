@@ -42,11 +42,11 @@ pub(super) struct Running {
     used: bool,
 }
 
-/// No answer.
-struct Refused {
-    error: StartError,
-    /// Whether the process had seen no other candidate.
-    fresh: bool,
+/// Why there is no answer.
+enum Silence {
+    NotStarted(RuntimeError),
+    Hung,
+    Dead(String),
 }
 
 #[derive(Deserialize)]
@@ -66,17 +66,28 @@ impl Checker {
     /// Starts code.
     pub(super) async fn check(&self, code: &Code) -> Result<Started, StartError> {
         let runtime = |error: &dyn std::fmt::Display| StartError::Runtime(error.to_string());
-        let bytes = bundle::encode(code, "candidate", true).map_err(|error| runtime(&error))?;
+        let bytes = bundle::encode(code, "candidate", true, false).map_err(|error| runtime(&error))?;
         let name = Uuid::new_v4().simple().to_string();
         let mut running = self.running.lock().await;
         self.candidates.put(&name, bytes);
-        let mut asked = self.ask(&mut running, &name).await;
-        // What hung or died may be what an earlier candidate left behind: a process that has seen no other settles it.
-        if matches!(asked, Err(Refused { fresh: false, .. })) {
-            asked = self.ask(&mut running, &name).await;
+        let used = running.used;
+        let mut answer = self.ask(&mut running, &name).await;
+        // It may have been somebody else who killed the process, or an earlier candidate that left a loop behind. One that
+        // ends or stops it itself does so to a process that has seen no other as well.
+        let again = match &answer {
+            Err(Silence::Dead(_)) => true,
+            Err(Silence::Hung) => used,
+            Ok(_) | Err(Silence::NotStarted(_)) => false,
+        };
+        if again {
+            answer = self.ask(&mut running, &name).await;
         }
         self.candidates.remove(&name);
-        let answer = asked.map_err(|refused| refused.error)?;
+        let answer = answer.map_err(|silence| match silence {
+            Silence::NotStarted(error) => runtime(&error),
+            Silence::Hung => StartError::TooSlow,
+            Silence::Dead(why) => StartError::Script(format!("Script startup exceeded memory limit. ({why})")),
+        })?;
         if answer.len() > LONGEST_ANSWER {
             return Err(StartError::Script("its handlers, or what it threw, are too long to be told".to_owned()));
         }
@@ -91,24 +102,20 @@ impl Checker {
         }
     }
 
-    /// Asks the process for one candidate. One that hangs or ends is not asked again: the next gets another.
-    async fn ask(&self, running: &mut Running, name: &str) -> Result<Bytes, Refused> {
-        let runtime = |error: RuntimeError| Refused { error: StartError::Runtime(error.to_string()), fresh: true };
-        let socket = self.ready(running).await.map_err(runtime)?;
-        let fresh = !std::mem::replace(&mut running.used, true);
+    /// Has the process start a candidate. One that does not answer is not asked again: the next gets another process.
+    async fn ask(&self, running: &mut Running, name: &str) -> Result<Bytes, Silence> {
+        let socket = self.ready(running).await.map_err(Silence::NotStarted)?;
+        running.used = true;
         let asked = ask(&socket, Method::POST, &format!("/{name}"), Vec::new(), LIMIT).await;
-        let error = match asked {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        if let Some(mut process) = running.process.take() {
+        if asked.is_err()
+            && let Some(mut process) = running.process.take()
+        {
             process.kill().await;
         }
-        let error = match error {
-            AdminError::Silent => StartError::TooSlow,
-            AdminError::Failed(why) => StartError::Script(format!("Script startup exceeded memory limit. ({why})")),
-        };
-        Err(Refused { error, fresh })
+        asked.map_err(|error| match error {
+            AdminError::Silent => Silence::Hung,
+            AdminError::Failed(why) => Silence::Dead(why),
+        })
     }
 
     /// Starts the process unless it runs.

@@ -10,7 +10,7 @@ use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,6 +21,7 @@ use crate::deploy::blocking;
 use crate::kv::{self, KvError};
 use crate::names::ScriptName;
 use crate::store::{KvEntry, KvKey, Loaded, Store, StoreError, TagFilter};
+use crate::tails::Tails;
 use crate::worker::{BindingValue, NamespaceId, Scope, ScriptKey};
 
 /// Beneath this name, account Workers have hosts of their own.
@@ -32,6 +33,7 @@ pub(super) struct Control {
     pub(super) store: Store,
     pub(super) dispatcher: Option<String>,
     pub(super) candidates: Candidates,
+    pub(super) tails: Tails,
     pub(super) quarantine: Quarantine,
 }
 
@@ -60,6 +62,7 @@ impl Control {
             .route("/worker/{scope}/{name}", get(worker))
             .route("/version/{scope}/{name}/{version}", get(version))
             .route("/candidate/{name}", get(candidate))
+            .route("/tail/{scope}/{name}", post(tail))
             .route("/kv/{id}/value/{*key}", get(kv_get).put(kv_put).delete(kv_delete))
             .route("/kv/{id}/keys", get(kv_keys))
             .layer(DefaultBodyLimit::max(kv::LARGEST_VALUE))
@@ -164,7 +167,8 @@ async fn worker(State(control): State<Control>, Path((scope, name)): Path<(Strin
         return Ok((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, seconds)], text).into_response());
     }
     let key = key(&scope, &name)?;
-    encoded(&blocking(&control.store, move |store| store.load(&key)).await?)
+    let followed = control.tails.follow(&key);
+    encoded(&blocking(&control.store, move |store| store.load(&key)).await?, followed)
 }
 
 async fn version(
@@ -172,7 +176,8 @@ async fn version(
     Path((scope, name, version)): Path<(String, String, String)>,
 ) -> Answer {
     let key = key(&scope, &name)?;
-    encoded(&blocking(&control.store, move |store| store.load_version(&key, &version)).await?)
+    let followed = control.tails.follow(&key);
+    encoded(&blocking(&control.store, move |store| store.load_version(&key, &version)).await?, followed)
 }
 
 async fn candidate(State(control): State<Control>, Path(name): Path<String>) -> Answer {
@@ -180,8 +185,25 @@ async fn candidate(State(control): State<Control>, Path(name): Path<String>) -> 
     found.map(Body::from).map(Body::into_response).ok_or_else(|| Refusal(StatusCode::NOT_FOUND, String::new()))
 }
 
-fn encoded(loaded: &Loaded) -> Answer {
-    let bytes = bundle::encode(&loaded.code, &loaded.version, loaded.trusted);
+/// What an invocation of a script came to, for those who follow it.
+async fn tail(
+    State(control): State<Control>,
+    Path((scope, name)): Path<(String, String)>,
+    axum::Json(mut event): axum::Json<serde_json::Map<String, Value>>,
+) -> Answer {
+    let key = key(&scope, &name)?;
+    if control.tails.follow(&key) {
+        let followed = key.clone();
+        let script = blocking(&control.store, move |store| store.script(&followed)).await?;
+        event.insert("scriptName".to_owned(), key.name.as_str().into());
+        event.insert("scriptTags".to_owned(), script.tags.into());
+        control.tails.publish(&key, &event.into());
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn encoded(loaded: &Loaded, followed: bool) -> Answer {
+    let bytes = bundle::encode(&loaded.code, &loaded.version, loaded.trusted, followed);
     let bytes = bytes.map_err(|error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     Ok(Body::from(bytes).into_response())
 }

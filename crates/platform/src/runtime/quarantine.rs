@@ -57,6 +57,12 @@ impl Quarantine {
         until.checked_duration_since(now).filter(|left| !left.is_zero())
     }
 
+    /// All that rest.
+    pub(super) fn resting(&self, now: Instant) -> Vec<String> {
+        let rests = |record: &Record| record.until.is_some_and(|until| until > now);
+        self.books().iter().filter(|(_, record)| rests(record)).map(|(script, _)| script.clone()).collect()
+    }
+
     /// Forgets what is known of a script: it is another one now.
     pub(super) fn lift(&self, script: &str) {
         self.books().remove(script);
@@ -93,7 +99,9 @@ mod tests {
         assert_eq!(quarantine.strike(&alone, minute(12)), Some("3/loop"));
         assert_eq!(quarantine.rest("3/loop", minute(13)), Some(Duration::from_mins(4)));
         assert_eq!(quarantine.rest("3/other", minute(13)), None);
+        assert_eq!(quarantine.resting(minute(13)), ["3/loop"]);
         assert_eq!(quarantine.rest("3/loop", minute(17)), None, "the rest is over");
+        assert_eq!(quarantine.resting(minute(17)), [""; 0]);
         assert_eq!(
             quarantine.strike(&alone, minute(18)),
             Some("3/loop"),

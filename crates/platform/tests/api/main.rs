@@ -5,6 +5,8 @@ mod support;
 mod access;
 mod kv;
 mod namespaces;
+mod openapi;
+mod pressure;
 mod routing;
 mod scripts;
 mod secrets;

@@ -117,7 +117,7 @@ async fn a_worker_that_hangs_cannot_have_another_blamed_for_it() -> Result<()> {
         .events()
         .into_iter()
         .filter_map(|event| match event {
-            Event::Hung(running) => Some(running),
+            Event::Hung { invocations, .. } => Some(invocations),
             _ => None,
         })
         .collect();

@@ -123,6 +123,6 @@ export function codeOf(bundle, place) {
     modules,
     env,
     globalOutbound: place.globalOutbound,
-    ...(place.tails && { tails: place.tails }),
+    ...(place.tails?.length && { tails: place.tails }),
   };
 }

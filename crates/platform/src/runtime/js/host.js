@@ -11,6 +11,7 @@
 import { WorkerEntrypoint, tracing } from "cloudflare:workers";
 import { codeOf, mainOf } from "./code.js";
 import { Isolates, Resting, fetchWorker } from "./isolates.js";
+import { messageOf } from "./tail.js";
 
 /** Where `within/bindings.js` puts what `get()` was called with. */
 const TARGET = "x-tidegate-target";
@@ -63,9 +64,11 @@ async function accountWorker(env, ctx, name, entrypoint, options) {
       service: ({ service, entrypoint }) => ctx.exports.Service({ props: { service, entrypoint, role: "account" } }),
     }),
     globalOutbound: env.EGRESS,
-    marker: `${env.MARK} ${name} `,
+    // A tail would make it traced, and each `get()` of a dispatch Worker begins a trace of its own.
+    tails: bundle.bindings.some(({ type }) => type === "dispatch_namespace") ? undefined : followers(env, ctx, script),
+    marker: markerOf(env, script),
   });
-  return script && isolates(env).of(script, "account", place).entrypoint(entrypoint, options);
+  return script && isolates(env).of(script, roleOf(script, "account"), place).entrypoint(entrypoint, options);
 }
 
 // ---- gate -----------------------------------------------------------------------------------------------------------
@@ -75,6 +78,14 @@ export class Gate extends WorkerEntrypoint {
   dispatch(props) {
     return this.ctx.exports.Dispatch({ props });
   }
+}
+
+let last; // the user Worker that was begun last, since the last sign of life
+
+/** The last words of a process that hangs name who ran, and whether nobody else did. A line that says the same again says nothing. */
+function lastWords(env, key) {
+  if (key !== last) console.log(`${env.MARK}>${invocations.alone(key) ? "!" : ""} ${key}`);
+  last = key;
 }
 
 /** What stands behind `get()` of a dispatch binding; props: `{namespace, outbound}`, or `{nested}` where it leads nowhere. */
@@ -93,10 +104,10 @@ export class Dispatch extends WorkerEntrypoint {
     const { entrypoint, script, invocation } = opened;
     headers.set("cf-ray", invocation.ray);
     // Where the namespace is not trusted, `request.cf` is undefined.
-    if (script.trusted) return entrypoint.fetch(new Request(received, { headers }));
+    if (script.trusted) return entrypoint.fetch(received, { headers });
     // A new request, and no copy: it has no `cf`.
     const { method, url, body, signal } = received;
-    return entrypoint.fetch(new Request(url, { method, headers, body, signal, redirect: "manual" }));
+    return entrypoint.fetch(url, { method, headers, body, signal, redirect: "manual" });
   }
 
   async call(target, method, values) {
@@ -120,7 +131,7 @@ export class Dispatch extends WorkerEntrypoint {
     }
     const script = await isolates(env).current(namespace, name);
     if (!script) throw new Error("Worker not found.");
-    const isolate = isolates(env).of(script, "user", (bundle) => placed(env, ctx, bundle, "user", script.key));
+    const isolate = isolates(env).of(script, "user", (bundle) => placed(env, ctx, script, bundle, "user"));
     const invocation = invocations.begin({
       isolate,
       script: script.key,
@@ -129,8 +140,7 @@ export class Dispatch extends WorkerEntrypoint {
       parameters: outbound ?? {},
       subrequests: Math.min(limitOf(limits), script.subrequests ?? Infinity, MOST_SUBREQUESTS),
     });
-    // The last words of a process that hangs name who ran, and whether anybody else did.
-    console.log(`${env.MARK}>${invocations.alone(script.key) ? "!" : ""} ${script.key}`);
+    lastWords(env, script.key);
     return { entrypoint: isolate.entrypoint(script.main, { props: args, limits }), script, invocation };
   }
 }
@@ -145,9 +155,9 @@ function limitOf(limits) {
 /**
  * Where a Worker runs behind the gate. `role`: "user" for a user Worker, "tenant" for an account Worker that one reaches by
  * a service binding, "trusted" for the outbound Worker and those that it reaches: they are the operator's, and would meet
- * the outbound Worker again. "candidate" runs nothing but its top level. `ends`: the script whose invocations end with its own.
+ * the outbound Worker again. "candidate" runs nothing but its top level.
  */
-async function placed(env, ctx, bundle, role, ends) {
+async function placed(env, ctx, script, bundle, role) {
   const trusted = role === "trusted";
   return {
     stubs: await stubs(bundle, {
@@ -159,7 +169,10 @@ async function placed(env, ctx, bundle, role, ends) {
     }),
     globalOutbound: trusted ? env.EGRESS : ctx.exports.Outbound({ props: {} }),
     // Any tail makes it traced. Who is reached by a service binding may be handed its caller's `cf-ray`, and ends nothing.
-    tails: trusted ? undefined : [ctx.exports.Ended({ props: { ends, main: mainOf(bundle) } })],
+    tails: [
+      ...(trusted ? [] : [role === "user" ? await env.LEDGER.over({ script: script.key, main: mainOf(bundle) }) : env.TAIL]),
+      ...followers(env, ctx, script),
+    ],
   };
 }
 
@@ -175,29 +188,46 @@ export class Outbound extends WorkerEntrypoint {
     if (!invocation.outbound) return env.EGRESS.fetch(request);
     const { service, entrypoint } = invocation.outbound;
     const script = found(service, await isolates(env).current("account", service));
+    // By the `!` decision records are known from what other Workers repeat.
+    const marker = markerOf(env, script, "!");
     const place = async (bundle) => ({
-      ...(await placed(env, ctx, bundle, "trusted")),
-      // By the `!` decision records are known from what other Workers repeat.
-      marker: `${env.MARK}! ${service} `,
+      ...(await placed(env, ctx, script, bundle, "trusted")),
+      tails: followers(env, ctx, script, marker),
+      marker,
       parameters: true,
     });
     const props = { parameters: invocation.parameters, entrypoint };
-    return isolates(env).of(script, "outbound", place).entrypoint("__TidegateOutbound", { props }).fetch(request);
+    return isolates(env).of(script, roleOf(script, "outbound"), place).entrypoint("__TidegateOutbound", { props }).fetch(request);
   }
 }
 
-/** Told when an invocation of a user Worker is over, with all that it left running; props: `{ends, main}`. */
-export class Ended extends WorkerEntrypoint {
-  tail(events) {
-    const { ends, main } = this.ctx.props;
+/** Tells those who follow a Worker what its invocations came to; props: `{key, version, marker}`. */
+export class Follower extends WorkerEntrypoint {
+  async tail(events) {
+    const { key, version, marker } = this.ctx.props;
     for (const event of events) {
-      // By `ctx.exports` a Worker calls itself, with headers of its choice; this entrypoint the gate alone can call.
-      if (ends === undefined || (event.entrypoint ?? null) !== main) continue;
-      if (event.event?.rpcMethod !== undefined) invocations.endCall(ends);
-      const ray = event.event?.request?.headers?.["cf-ray"];
-      if (invocations.byRay.get(ray)?.script === ends) invocations.end(ray);
+      const body = messageOf(event, version, marker);
+      const headers = { "content-type": "application/json" };
+      const answer = await this.env.CONTROL.fetch(`http://control/tail/${key}`, { method: "POST", headers, body });
+      await answer.body?.cancel();
     }
   }
+}
+
+/** A tail for a Worker that somebody follows. */
+function followers(env, ctx, script, marker = markerOf(env, script)) {
+  const { key, version } = script;
+  return script.followed ? [ctx.exports.Follower({ props: { key, version, marker } })] : [];
+}
+
+/** What a Worker is loaded with cannot change: one that is followed from now on is another isolate. */
+function roleOf({ followed }, role) {
+  return followed ? `${role}-followed` : role;
+}
+
+/** What begins every line that an account Worker logs. */
+function markerOf(env, { key }, judges = "") {
+  return `${env.MARK}${judges} ${key.slice("account/".length)} `;
 }
 
 const invocations = {
@@ -235,13 +265,16 @@ const invocations = {
     return this.byTrace.get(traceId());
   },
 
-  end(ray) {
-    const invocation = this.byRay.get(ray);
-    if (!invocation) return;
-    this.remove(invocation);
+  /** Forgets those that are over. The front has none. */
+  async settle(env) {
+    if (this.byRay.size === 0) return;
+    for (const { script, ray } of await env.LEDGER.take()) {
+      if (ray === undefined) this.endCall(script);
+      else if (this.byRay.get(ray)?.script === script) this.end(this.byRay.get(ray));
+    }
   },
 
-  remove({ ray, trace, isolate, script }) {
+  end({ ray, trace, isolate, script }) {
     this.byRay.delete(ray);
     this.byTrace.delete(trace);
     this.calls.get(script)?.rays.delete(ray);
@@ -256,13 +289,13 @@ const invocations = {
     const calls = this.calls.get(script);
     if (!calls || ++calls.over < calls.begun) return;
     this.calls.delete(script);
-    for (const ray of calls.rays) this.end(ray);
+    for (const ray of calls.rays) this.end(this.byRay.get(ray));
   },
 
   /** What it asks for from now on is refused. It may still run, though: whoever hangs is looked for among its like, too. */
   forget(invocation) {
     this.lost.add(invocation.script);
-    this.remove(invocation);
+    this.end(invocation);
   },
 
   /** Forgets the oldest of the script that has the most, so that a script with invocations without end has its own forgotten. */
@@ -338,7 +371,7 @@ async function reached({ env, ctx }) {
   const { service, entrypoint, role } = ctx.props;
   if (role === "account") return found(service, await accountWorker(env, ctx, service, entrypoint));
   const script = found(service, await isolates(env).current("account", service));
-  return isolates(env).of(script, role, (bundle) => placed(env, ctx, bundle, role)).entrypoint(entrypoint);
+  return isolates(env).of(script, roleOf(script, role), (bundle) => placed(env, ctx, script, bundle, role)).entrypoint(entrypoint);
 }
 
 function found(name, worker) {
@@ -351,8 +384,10 @@ export class Admin extends WorkerEntrypoint {
   async fetch(request) {
     const { pathname } = new URL(request.url);
     if (pathname === "/ping") {
+      await invocations.settle(this.env);
       invocations.sweep();
       isolates(this.env).sweep();
+      last = undefined;
       return Response.json({ running: invocations.running() });
     }
     if (pathname === "/changes") {
@@ -371,7 +406,8 @@ export class Check extends WorkerEntrypoint {
     const { env, ctx } = this;
     const { pathname } = new URL(request.url);
     const { bundle } = await fetchWorker(env, `/candidate${pathname}`);
-    const place = { ...(await placed(env, ctx, bundle, "candidate")), tails: undefined, globalOutbound: null };
+    const script = { key: "candidate", version: "candidate" };
+    const place = { ...(await placed(env, ctx, script, bundle, "candidate")), tails: undefined, globalOutbound: null };
     const begun = Date.now();
     const stub = env.LOADER.get(crypto.randomUUID(), async () => codeOf(bundle, place));
     const control = stub.getEntrypoint("__TidegateControl");
