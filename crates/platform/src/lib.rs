@@ -12,6 +12,7 @@
 //! It knows nothing of policies, and prints nothing.
 
 pub mod api;
+pub mod d1;
 pub mod deploy;
 mod kv;
 pub mod names;

@@ -19,6 +19,7 @@ mod bindings;
 mod body;
 mod change;
 mod content;
+mod d1;
 mod envelope;
 mod error;
 mod kv;
@@ -70,6 +71,7 @@ pub struct Api {
     account: String,
     auth: bool,
     turns: change::Turns,
+    d1_uploads: d1::Uploads,
     pub(crate) unknown_routes: broadcast::Sender<String>,
 }
 
@@ -84,6 +86,7 @@ impl Api {
             account: account.into(),
             auth,
             turns: change::Turns::default(),
+            d1_uploads: d1::Uploads::default(),
             unknown_routes,
         }
     }

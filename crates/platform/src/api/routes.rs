@@ -10,11 +10,14 @@ use axum::routing::{delete, get, patch, post, put};
 use super::error::{Fault, Reply};
 use super::versions;
 use super::{
-    Api, auth, bindings, body, content, kv, namespaces, path, scripts, secrets, services, settings, tags, user,
+    Api, auth, bindings, body, content, d1, kv, namespaces, path, scripts, secrets, services, settings, tags, user,
 };
 
 /// Where the API begins.
 pub(super) const BASE: &str = "/client/v4";
+
+/// Where scripts for D1 are put. The rest of such a URL is a permission of its own: no token is shown there.
+pub(super) const D1_UPLOADS: &str = "/client/v4/d1-uploads";
 
 impl Api {
     /// All routes.
@@ -26,6 +29,7 @@ impl Api {
             .route("/accounts", get(user::accounts))
             .route("/memberships", get(user::memberships))
             .route("/zones", get(not_yet_routes))
+            .route("/graphql", post(d1::graphql))
             .nest("/accounts/{account}", account);
         Router::new()
             .nest(BASE, base)
@@ -33,6 +37,7 @@ impl Api {
             .method_not_allowed_fallback(method_not_allowed)
             // The last is the first to see a request.
             .layer(from_fn_with_state(self.clone(), auth::admit))
+            .route(&format!("{D1_UPLOADS}/{{name}}"), put(d1::upload))
             .layer(from_fn(body::drain))
             .layer(map_response(guarded))
             .with_state(self)
@@ -46,6 +51,7 @@ fn account() -> Router<Api> {
         .merge(dispatch_namespaces())
         .merge(workers())
         .nest("/storage/kv/namespaces", kv_namespaces())
+        .nest("/d1/database", d1_databases())
 }
 
 fn dispatch_namespaces() -> Router<Api> {
@@ -109,6 +115,18 @@ fn kv_namespaces() -> Router<Api> {
         .route("/{id}/bulk", put(kv::put_many).merge(delete(kv::delete_many)))
         .route("/{id}/bulk/delete", post(kv::delete_many))
         .route("/{id}/bulk/get", post(kv::get_many))
+}
+
+fn d1_databases() -> Router<Api> {
+    Router::new()
+        .route("/", get(d1::list).post(d1::create))
+        .route("/{database}", get(d1::get).put(d1::update).patch(d1::update).delete(d1::delete))
+        .route("/{database}/query", post(d1::query))
+        .route("/{database}/raw", post(d1::raw))
+        .route("/{database}/import", post(d1::import))
+        .route("/{database}/export", post(d1::not_yet_export))
+        .route("/{database}/time_travel/bookmark", get(d1::not_yet_time_travel))
+        .route("/{database}/time_travel/restore", post(d1::not_yet_time_travel))
 }
 
 async fn not_yet_assets() -> Reply {

@@ -56,6 +56,10 @@ pub(super) fn encode(code: &Code, version: &str, trusted: bool) -> Result<Vec<u8
 fn binding(binding: &Binding) -> Value {
     let name = &binding.name;
     match &binding.value {
+        BindingValue::AnalyticsEngine { dataset } => {
+            json!({ "type": "analytics_engine", "name": name, "dataset": dataset })
+        }
+        BindingValue::D1 { database_id } => json!({ "type": "d1", "name": name, "database_id": database_id }),
         BindingValue::DataBlob { part } => json!({ "type": "data_blob", "name": name, "part": part }),
         BindingValue::DispatchNamespace { namespace, outbound } => {
             json!({ "type": "dispatch_namespace", "name": name, "namespace": namespace.0.to_string(), "outbound": outbound })
@@ -65,6 +69,9 @@ fn binding(binding: &Binding) -> Value {
             json!({ "type": "kv_namespace", "name": name, "namespace_id": namespace_id })
         }
         BindingValue::PlainText { text } => json!({ "type": "plain_text", "name": name, "text": text }),
+        BindingValue::Ratelimit { namespace_id, limit, period } => {
+            json!({ "type": "ratelimit", "name": name, "namespace_id": namespace_id, "limit": limit, "period": period })
+        }
         BindingValue::SecretText { text } => json!({ "type": "secret_text", "name": name, "text": text.expose() }),
         BindingValue::Service { service, entrypoint, .. } => {
             json!({ "type": "service", "name": name, "service": service.as_str(), "entrypoint": entrypoint })

@@ -23,9 +23,10 @@ const OWN: [(&str, &str); 3] = [
 ];
 
 /// Modules that they put into the Workers that they load: texts, to them.
-const WITHIN: [(&str, &str); 4] = [
+const WITHIN: [(&str, &str); 5] = [
     ("within/bindings.js", include_str!("js/within/bindings.js")),
     ("within/control.js", include_str!("js/within/control.js")),
+    ("within/d1.js", include_str!("js/within/d1.js")),
     ("within/listeners.js", include_str!("js/within/listeners.js")),
     ("within/parameters.js", include_str!("js/within/parameters.js")),
 ];

@@ -1,4 +1,4 @@
-//! What the Workers in workerd ask of the platform, over a unix socket: code, and KV.
+//! What the Workers in workerd ask of the platform, over a unix socket: code, KV, and D1.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::bundle;
+use crate::d1::{self, Call, Outcome, Query as D1Query, Shape};
 use crate::deploy::blocking;
 use crate::kv::{self, KvError};
 use crate::names::ScriptName;
@@ -58,6 +59,7 @@ impl Control {
             .route("/candidate/{name}", get(candidate))
             .route("/kv/{id}/value/{*key}", get(kv_get).put(kv_put).delete(kv_delete))
             .route("/kv/{id}/keys", get(kv_keys))
+            .route("/d1/{id}", post(d1_call))
             .layer(DefaultBodyLimit::max(kv::LARGEST_VALUE))
             .with_state(self)
     }
@@ -73,6 +75,7 @@ impl From<StoreError> for Refusal {
             StoreError::NamespaceNotFound
             | StoreError::ScriptNotFound
             | StoreError::VersionNotFound
+            | StoreError::D1DatabaseNotFound
             | StoreError::KvNamespaceNotFound => StatusCode::NOT_FOUND,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -269,4 +272,25 @@ async fn kv_keys(State(control): State<Control>, Path(id): Path<String>, Query(a
         cursor: page.cursor,
     };
     Ok(axum::Json(listed).into_response())
+}
+
+#[derive(Deserialize)]
+struct D1Call {
+    queries: Vec<D1Query>,
+    #[serde(default)]
+    several: bool,
+}
+
+/// A call of a D1 database. What fails is an answer too: its text is for the Worker.
+async fn d1_call(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Answer {
+    let bad = |error: serde_json::Error| Refusal(StatusCode::BAD_REQUEST, error.to_string());
+    let D1Call { queries, several } = serde_json::from_slice(&body).map_err(bad)?;
+    let database = blocking(&control.store, move |store| store.d1_database(&id)).await?;
+    let call = Call { queries, shape: Shape::Arrays, several };
+    let answer = match control.store.databases().call(&database.id, call).await {
+        // The results are JSON already.
+        Ok(outcomes) => format!(r#"{{"bookmark":"{}","results":{}}}"#, d1::bookmark(), Outcome::all(&outcomes)),
+        Err(error) => json!({ "error": error.to_string() }).to_string(),
+    };
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
 }

@@ -4,6 +4,7 @@
 //!   DATA/tidegate.db     everything, in WAL mode (beside it -wal and -shm while in use)
 //!   DATA/tidegate.key    32 random bytes, mode 0600: what secrets are encrypted and tokens are hashed with
 //!   DATA/tidegate.lock   held by the one process that uses the folder
+//!   DATA/d1/             the D1 databases: see [`crate::d1`]
 //! ```
 //!
 //! Calls block; a server makes them from [`tokio::task::spawn_blocking`]. A [`Store`] is a handle: cloning it is cheap.
@@ -17,6 +18,7 @@
 mod bindings;
 mod blobs;
 mod connections;
+mod d1;
 mod error;
 mod kv;
 mod namespaces;
@@ -39,10 +41,11 @@ use rusqlite::OptionalExtension as _;
 use self::connections::Connections;
 pub use self::error::StoreError;
 pub use self::types::{
-    Change, Deployment, KvEntry, KvKey, KvNamespace, Loaded, Namespace, NewVersion, Page, Script, Started, TagFilter,
-    Version,
+    Change, D1Database, Deployment, KvEntry, KvKey, KvNamespace, Loaded, Namespace, NewVersion, Page, Script, Started,
+    TagFilter, Version,
 };
 use self::vault::{KeyFile, Vault};
+use crate::d1::Databases;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -56,6 +59,7 @@ struct Inner {
     folder: PathBuf,
     connections: Connections,
     vault: Vault,
+    databases: Databases,
     // Last, so that it is let go of when the connections are closed.
     lock: Mutex<Option<Lock>>,
 }
@@ -81,15 +85,23 @@ impl Store {
         let connections = Connections::open(&path)?;
         let vault = keys(&KeyFile::within(folder), &connections)?;
         let store = Self {
-            inner: Arc::new(Inner { folder: folder.to_owned(), connections, vault, lock: Mutex::new(Some(lock)) }),
+            inner: Arc::new(Inner {
+                folder: folder.to_owned(),
+                connections,
+                vault,
+                databases: Databases::new(folder.join("d1")),
+                lock: Mutex::new(Some(lock)),
+            }),
         };
         store.clean_up()?;
+        store.clean_up_databases()?;
         Ok(store)
     }
 
     /// Lets go of the folder, whoever still has a handle: later writes fail.
     pub fn close(&self) {
         self.inner.connections.close();
+        self.inner.databases.close();
         self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 

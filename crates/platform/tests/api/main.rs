@@ -3,6 +3,7 @@
 mod support;
 
 mod access;
+mod d1;
 mod kv;
 mod namespaces;
 mod routing;

@@ -5,6 +5,7 @@
 
 mod account;
 mod curl;
+mod d1;
 mod dispatch;
 mod examples;
 mod kv;

@@ -114,6 +114,14 @@ impl DeclaredValue {
                 fields.check_length(json.to_string().len())?;
                 Self::Value(BindingValue::Json { json })
             }
+            "d1" => {
+                let id = fields.optional("id")?;
+                let database_id = match id {
+                    Some(id) => id,
+                    None => fields.string("database_id")?,
+                };
+                Self::Value(BindingValue::D1 { database_id })
+            }
             "kv_namespace" => Self::Value(BindingValue::KvNamespace { namespace_id: fields.string("namespace_id")? }),
             "service" => Self::Value(BindingValue::Service {
                 service: script_name(&fields.string("service")?)?,
@@ -138,7 +146,8 @@ impl DeclaredValue {
 }
 
 /// The types that can be kept by name.
-const OFFERED: [&str; 9] = [
+const OFFERED: [&str; 10] = [
+    "d1",
     "data_blob",
     "dispatch_namespace",
     "json",
@@ -312,7 +321,6 @@ mod tests {
             "ai",
             "analytics_engine",
             "browser",
-            "d1",
             "durable_object_namespace",
             "hyperdrive",
             "images",

@@ -8,11 +8,14 @@ use crate::worker::{Binding, BindingValue};
 /// What the API calls the type of a binding.
 pub(in super::super) fn type_name(value: &BindingValue) -> &'static str {
     match value {
+        BindingValue::AnalyticsEngine { .. } => "analytics_engine",
+        BindingValue::D1 { .. } => "d1",
         BindingValue::DataBlob { .. } => "data_blob",
         BindingValue::DispatchNamespace { .. } => "dispatch_namespace",
         BindingValue::Json { .. } => "json",
         BindingValue::KvNamespace { .. } => "kv_namespace",
         BindingValue::PlainText { .. } => "plain_text",
+        BindingValue::Ratelimit { .. } => "ratelimit",
         BindingValue::SecretText { .. } => "secret_text",
         BindingValue::Service { .. } => "service",
         BindingValue::TextBlob { .. } => "text_blob",
@@ -34,6 +37,12 @@ pub(in super::super) fn show(store: &Store, Binding { name, value }: &Binding) -
         }
     };
     match value {
+        BindingValue::AnalyticsEngine { dataset } => set("dataset", json!(dataset)),
+        // Two names of the same: the first is what clients send, the second what they call it by now.
+        BindingValue::D1 { database_id } => {
+            set("id", json!(database_id));
+            set("database_id", json!(database_id));
+        }
         BindingValue::DataBlob { part } | BindingValue::TextBlob { part } | BindingValue::WasmModule { part } => {
             set("part", json!(part));
         }
@@ -56,6 +65,10 @@ pub(in super::super) fn show(store: &Store, Binding { name, value }: &Binding) -
         BindingValue::Json { json } => shown["json"] = json.clone(),
         BindingValue::KvNamespace { namespace_id } => set("namespace_id", json!(namespace_id)),
         BindingValue::PlainText { text } => set("text", json!(text)),
+        BindingValue::Ratelimit { namespace_id, limit, period } => {
+            set("namespace_id", json!(namespace_id));
+            set("simple", json!({ "limit": limit, "period": period }));
+        }
         BindingValue::SecretText { .. } => {}
         BindingValue::Service { service, entrypoint, environment } => {
             set("service", json!(service.as_str()));

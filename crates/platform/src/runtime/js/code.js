@@ -6,6 +6,7 @@
 
 import BINDINGS from "./within/bindings.js";
 import CONTROL from "./within/control.js";
+import D1 from "./within/d1.js";
 import LISTENERS from "./within/listeners.js";
 import PARAMETERS from "./within/parameters.js";
 
@@ -51,6 +52,10 @@ export function codeOf(bundle, place) {
         env[binding.name] = place.stubs[binding.name];
         setup.push(`env[${name}] = new KvNamespace(env[${name}]);`);
         break;
+      case "d1":
+        env[binding.name] = place.stubs[binding.name];
+        setup.push(`env[${name}] = new D1Database(env[${name}]);`);
+        break;
       case "dispatch_namespace":
         env[binding.name] = place.stubs[binding.name];
         setup.push(`env[${name}] = new DynamicDispatcher(env[${name}]);`);
@@ -68,9 +73,11 @@ export function codeOf(bundle, place) {
   }
   const entry = JSON.stringify(`./${globals ? bundle.entry.body_part : bundle.entry.main_module}`);
   modules[`${OURS}_bindings.js`] = { js: BINDINGS };
+  modules[`${OURS}_d1.js`] = { js: D1 };
   modules[`${OURS}_env.js`] = {
     js: [
       `import { env } from "cloudflare:workers";`,
+      `import { D1Database } from "./${OURS}_d1.js";`,
       `import { KvNamespace, DynamicDispatcher, mark, quietCaches } from "./${OURS}_bindings.js";`,
       ...setup,
       "quietCaches();",

@@ -59,7 +59,7 @@ async function accountWorker(env, ctx, name, entrypoint, options) {
   const place = async (bundle) => ({
     stubs: await stubs(bundle, {
       dispatch_namespace: ({ namespace, outbound }) => env.GATE.dispatch({ namespace, outbound }),
-      kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
+      ...resources(ctx),
       service: ({ service, entrypoint }) => ctx.exports.Service({ props: { service, entrypoint, role: "account" } }),
     }),
     globalOutbound: env.EGRESS,
@@ -133,7 +133,7 @@ async function placed(env, ctx, bundle, role) {
   return {
     stubs: await stubs(bundle, {
       dispatch_namespace: ({ namespace, outbound }) => ctx.exports.Dispatch({ props: { namespace, outbound } }),
-      kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
+      ...resources(ctx),
       service: ({ service, entrypoint }) =>
         ctx.exports.Service({ props: { service, entrypoint, role: trusted ? "trusted" : "tenant" } }),
     }),
@@ -235,11 +235,26 @@ async function stubs(bundle, make) {
   return made;
 }
 
+/** What bindings are made of that are the same wherever a Worker runs. */
+function resources(ctx) {
+  return {
+    d1: ({ database_id }) => ctx.exports.D1({ props: { id: database_id } }),
+    kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
+  };
+}
+
 /** A KV namespace; props: `{id}`. */
 export class Kv extends WorkerEntrypoint {
   fetch(request) {
     const { pathname, search } = new URL(request.url);
     return this.env.CONTROL.fetch(new Request(`http://control/kv/${this.ctx.props.id}${pathname}${search}`, request));
+  }
+}
+
+/** A D1 database; props: `{id}`. */
+export class D1 extends WorkerEntrypoint {
+  fetch(request) {
+    return this.env.CONTROL.fetch(new Request(`http://control/d1/${this.ctx.props.id}`, request));
   }
 }
 
