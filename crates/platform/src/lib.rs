@@ -12,13 +12,16 @@
 //! It knows nothing of policies, and prints nothing.
 
 pub mod api;
+pub mod assets;
 pub mod d1;
 pub mod deploy;
 mod kv;
 pub mod names;
 mod platform;
+mod room;
 pub mod runtime;
 pub mod store;
+pub mod tails;
 pub mod worker;
 
 pub use platform::{Auth, Options, Platform, PlatformError};

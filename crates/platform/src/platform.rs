@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
@@ -40,6 +41,8 @@ pub struct Options {
     pub workerd: PathBuf,
     /// Where requests that leave go.
     pub egress: Egress,
+    /// How many workerds serve.
+    pub processes: NonZeroUsize,
     /// See [`RuntimeOptions`](crate::runtime::RuntimeOptions::dispatcher).
     pub dispatcher: Option<String>,
 }
@@ -121,6 +124,7 @@ impl Platform {
             address: options.address,
             folder: sockets.path().to_owned(),
             egress: options.egress,
+            processes: options.processes,
             dispatcher: options.dispatcher,
         };
         folders.push(sockets);

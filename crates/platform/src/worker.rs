@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use crate::assets;
 use crate::names::ScriptName;
 
 /// The row of a namespace in the store. It outlives a change of the namespace's name.
@@ -41,6 +42,8 @@ pub struct Code {
     pub modules: Vec<Module>,
     /// Bindings; names are unique.
     pub bindings: Vec<Binding>,
+    /// How its static assets are served; none if it has none.
+    pub assets: Option<assets::Config>,
     /// `YYYY-MM-DD`.
     pub compatibility_date: String,
     /// Flags of the runtime.
@@ -123,6 +126,8 @@ pub enum BindingValue {
         /// Its id: a UUID.
         database_id: String,
     },
+    /// The static assets of the Worker itself.
+    Assets,
     /// A module's bytes as an `ArrayBuffer` (service-worker syntax).
     DataBlob {
         /// The module.

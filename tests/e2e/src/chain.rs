@@ -284,8 +284,9 @@ impl Chain {
         let line = |event| match event {
             Event::Line { text, .. } => text,
             Event::Decision { record, .. } => record,
-            Event::Hung(suspects) => format!("workerd hung, perhaps in {}", suspects.join(", ")),
+            Event::Hung { invocations, .. } => format!("workerd hung, perhaps in {}", invocations.join(", ")),
             Event::Restarted { reason, .. } => format!("workerd ended: {reason}"),
+            Event::Down { reason, .. } => format!("workerd does not run: {reason}"),
         };
         self.platform.events().into_iter().map(line).collect()
     }

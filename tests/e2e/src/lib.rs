@@ -23,6 +23,7 @@ mod paths;
 mod plain;
 mod raw;
 mod script;
+mod session;
 mod upstream;
 mod wrangler;
 
@@ -35,5 +36,6 @@ pub use paths::repository;
 pub use plain::{PlainBuilder, PlainChain, Tail};
 pub use raw::{Act, ClosedPort, RawUpstream};
 pub use script::Script;
+pub use session::{Failed, Session};
 pub use upstream::{Captured, Reply, Upstream};
-pub use wrangler::{Project, Ran, Wrangler};
+pub use wrangler::{Followed, Project, Ran, Wrangler};

@@ -1,6 +1,7 @@
 //! The platform itself, started by a test.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -58,6 +59,7 @@ impl LocalPlatform {
             auth: Auth::Token(TOKEN.to_owned()),
             workerd: workerd()?,
             egress: Egress::Upstream(upstream),
+            processes: NonZeroUsize::MIN,
             dispatcher: None,
         })
     }
@@ -86,9 +88,18 @@ impl LocalPlatform {
         self.platform.address()
     }
 
-    /// The process id of workerd.
+    /// The process id of the one workerd.
     pub fn pid(&self) -> Result<u32> {
-        self.platform.runtime().pid().context("workerd is not running")
+        match self.pids().as_slice() {
+            [only] => Ok(*only),
+            [] => bail!("workerd is not running"),
+            several => bail!("there is more than one workerd: {several:?}"),
+        }
+    }
+
+    /// The process ids of the workerds that serve.
+    pub fn pids(&self) -> Vec<u32> {
+        self.platform.runtime().pids()
     }
 
     /// Has an account Worker answer at its own host, `NAME.workers.localhost`.

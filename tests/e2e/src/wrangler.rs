@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 use crate::api::ACCOUNT;
 use crate::local::LocalPlatform;
@@ -41,6 +41,15 @@ pub struct Ran {
     command: String,
     status: ExitStatus,
     output: String,
+}
+
+/// A command under way; it is killed when this goes.
+#[derive(Debug)]
+pub struct Followed {
+    command: String,
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    said: Vec<String>,
 }
 
 impl Wrangler {
@@ -129,6 +138,39 @@ impl Project {
 
     /// Runs a command in a folder beneath the project's; it may do as it likes.
     pub async fn run_in(&self, folder: &str, arguments: &[&str], input: &str) -> Result<Ran> {
+        let command_line = format!("wrangler {}", arguments.join(" "));
+        let mut child = self.start(folder, arguments)?;
+        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let stdin = child.stdin.take();
+        let input = input.to_owned();
+        let ran = async move {
+            if let Some(mut stdin) = stdin {
+                // It need not read it.
+                let _ = stdin.write_all(input.as_bytes()).await;
+            }
+            child.wait_with_output().await
+        };
+        let Ok(output) = tokio::time::timeout(PATIENCE, ran).await else {
+            if let Some(group) = group {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            bail!("`{command_line}` had not ended after {PATIENCE:?}");
+        };
+        let output = output?;
+        let both = [output.stdout, output.stderr].concat();
+        let said = without_colours(&String::from_utf8_lossy(&both));
+        Ok(Ran { command: command_line, status: output.status, output: said })
+    }
+
+    /// Starts a command that goes on until it is stopped.
+    pub fn follow(&self, arguments: &[&str]) -> Result<Followed> {
+        let mut child = self.start(".", arguments)?;
+        let stdout = child.stdout.take().context("it has no output")?;
+        let command = format!("wrangler {}", arguments.join(" "));
+        Ok(Followed { command, child, lines: BufReader::new(stdout).lines(), said: Vec::new() })
+    }
+
+    fn start(&self, folder: &str, arguments: &[&str]) -> Result<Child> {
         let mut command = Command::new(&self.wrangler.node);
         command
             .arg(&self.wrangler.script)
@@ -152,28 +194,50 @@ impl Project {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
-        let command_line = format!("wrangler {}", arguments.join(" "));
-        let mut child = command.spawn().with_context(|| format!("cannot start {}", self.wrangler.node.display()))?;
-        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        let stdin = child.stdin.take();
-        let input = input.to_owned();
-        let ran = async move {
-            if let Some(mut stdin) = stdin {
-                // It need not read it.
-                let _ = stdin.write_all(input.as_bytes()).await;
+        command.spawn().with_context(|| format!("cannot start {}", self.wrangler.node.display()))
+    }
+}
+
+impl Followed {
+    /// Waits until it prints a line that holds a text; gives the line.
+    pub async fn says(&mut self, text: &str) -> Result<String> {
+        let reading = async {
+            while let Some(line) = self.lines.next_line().await? {
+                let line = without_colours(&line);
+                self.said.push(line.clone());
+                if line.contains(text) {
+                    return Ok(line);
+                }
             }
-            child.wait_with_output().await
-        };
-        let Ok(output) = tokio::time::timeout(PATIENCE, ran).await else {
-            if let Some(group) = group {
-                let _ = kill_process_group(group, Signal::KILL);
+            let mut last_words = String::new();
+            if let Some(mut stderr) = self.child.stderr.take() {
+                stderr.read_to_string(&mut last_words).await?;
             }
-            bail!("`{command_line}` had not ended after {PATIENCE:?}");
+            bail!("it ended: {}", without_colours(&last_words))
         };
-        let output = output?;
-        let both = [output.stdout, output.stderr].concat();
-        let said = without_colours(&String::from_utf8_lossy(&both));
-        Ok(Ran { command: command_line, status: output.status, output: said })
+        let said = tokio::time::timeout(PATIENCE, reading).await.map_err(anyhow::Error::from).flatten();
+        said.with_context(|| format!("`{}` did not say `{text}`:\n{}", self.command, self.said.join("\n")))
+    }
+
+    /// All lines that were read.
+    pub fn said(&self) -> &[String] {
+        &self.said
+    }
+
+    /// Ends it as Ctrl-C does, and waits.
+    pub async fn interrupt(mut self) -> Result<()> {
+        let group = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())).context("it has ended")?;
+        kill_process_group(group, Signal::INT)?;
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.context("it did not end")??;
+        Ok(())
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        if let Some(group) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
     }
 }
 

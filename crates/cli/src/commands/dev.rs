@@ -2,6 +2,7 @@
 
 use std::env;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use tidegate_platform::names::ScriptName;
@@ -15,6 +16,9 @@ use crate::terminal::Terminal;
 
 /// The account's id where none is asked for: any will do, as long as it stays the same.
 const ACCOUNT: &str = "00000000000000000000000000000001";
+
+/// More than the cores of most machines; each takes 60 MB with nothing in it.
+const MOST_PROCESSES: usize = 64;
 
 /// Run Workers for Platforms on this machine
 ///
@@ -79,6 +83,10 @@ pub(crate) struct Args {
     /// The account Worker that answers hosts which name none; the only one with a dispatch namespace by default.
     #[arg(long, value_name = "NAME", value_parser = ScriptName::parse)]
     dispatcher: Option<ScriptName>,
+
+    /// As many workerds serve, all on the one port: each runs JavaScript on one thread. At most 64.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_processes)]
+    processes: NonZeroUsize,
 
     /// Send everything that leaves to this server instead of the internet: an IP address and a port.
     #[arg(long, value_name = "ADDR")]
@@ -160,6 +168,7 @@ impl Args {
             auth: Auth::Kept,
             workerd,
             egress: self.upstream.map_or(Egress::Public, Egress::Upstream),
+            processes: self.processes,
             dispatcher: self.dispatcher.map(|name| name.as_str().to_owned()),
         };
         Ok(Plan { platform, access, outbound })
@@ -178,6 +187,11 @@ fn parse_account(text: &str) -> Result<String, String> {
     } else {
         Err("an account's id has 1 to 32 letters, digits, `-` and `_`".to_owned())
     }
+}
+
+fn parse_processes(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MOST_PROCESSES);
+    number.ok_or_else(|| format!("the number of processes is one from 1 to {MOST_PROCESSES}"))
 }
 
 #[cfg(test)]
@@ -210,6 +224,7 @@ mod tests {
         assert_eq!(plan.platform.address, "127.0.0.1:8787".parse().unwrap());
         assert_eq!(plan.platform.api, "127.0.0.1:8788".parse().unwrap());
         assert_eq!(plan.platform.egress, Egress::Public);
+        assert_eq!(plan.platform.processes.get(), 1);
         let ApiAccess::New(token) = &plan.access else { panic!("{:?}", plan.access) };
         assert!(token.len() == 40 && token.bytes().all(|byte| byte.is_ascii_hexdigit()), "{token}");
         assert!(plan.outbound.is_none());
@@ -262,6 +277,9 @@ mod tests {
             &["--policy", "p", "--outbound", "../x"],
             &["--host", "localhost"],
             &["--upstream", "example.com"],
+            &["--processes", "0"],
+            &["--processes", "65"],
+            &["--processes", "two"],
         ] {
             refused(args);
         }

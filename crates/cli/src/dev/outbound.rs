@@ -259,6 +259,7 @@ pub(crate) fn code(modules: Vec<Module>, entry: &str, bindings: Vec<Binding>) ->
         compatibility_date: COMPATIBILITY_DATE.to_owned(),
         compatibility_flags: Vec::new(),
         settings: Map::new(),
+        assets: None,
     }
 }
 

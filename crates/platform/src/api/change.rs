@@ -189,6 +189,7 @@ impl Prepared {
                 compatibility_date: metadata.compatibility_date.clone().unwrap_or_else(|| DEFAULT_DATE.to_owned()),
                 compatibility_flags: metadata.compatibility_flags.clone().unwrap_or_default(),
                 settings,
+                assets: None,
             };
             // Even when nothing was there to be kept: by the time of writing there may be.
             let keeps = resolution.inherited || !keep.is_empty();

@@ -3,39 +3,103 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use bytes::{BufMut, Bytes, BytesMut};
-use serde_json::json;
+use utoipa::IntoResponses;
+use utoipa::openapi::{ContentBuilder, HeaderBuilder, ResponseBuilder};
 
 use super::Api;
 use super::change::{Check, derive};
-use super::envelope::ok;
-use super::error::{Fault, Reply, shown};
+use super::envelope::{self, Responses, ok};
+use super::error::{ContentTypes, Fault, Reply, TooMany, shown};
 use super::path::Target;
-use super::scripts::describe;
-use super::upload::{self, Start, Upload};
+use super::scripts::{UploadedScript, describe};
+use super::upload::{self, ContentForm, Start, Upload};
 use crate::deploy::blocking;
 use crate::worker::{BindingValue, Code, Entry, Module};
 
-/// Gives a script's modules: one as it is, several as a form, `cf-entrypoint` naming the one that starts.
-pub(super) async fn get(State(api): State<Api>, target: Target) -> Reply {
+/// The modules of a script, in no envelope.
+pub(super) struct Modules {
+    content_type: HeaderValue,
+    /// The module that starts; none if no header can hold its name: a form's first part is the one that starts.
+    entry: Option<HeaderValue>,
+    content: Bytes,
+}
+
+impl IntoResponse for Modules {
+    fn into_response(self) -> Response {
+        let mut response = ([(header::CONTENT_TYPE, self.content_type)], self.content).into_response();
+        if let Some(entry) = self.entry {
+            response.headers_mut().insert(HeaderName::from_static("cf-entrypoint"), entry);
+        }
+        response
+    }
+}
+
+impl IntoResponses for Modules {
+    fn responses() -> Responses {
+        let entry = HeaderBuilder::new().description(Some("The name of the module that starts.")).build();
+        let response = ResponseBuilder::new()
+            .description("A single module as it was uploaded, or several as `multipart/form-data`.")
+            .header("cf-entrypoint", entry)
+            .content("*/*", ContentBuilder::new().build());
+        envelope::one("200", response.build())
+    }
+}
+
+/// Gives the modules of a script: one as it is, several as a form.
+#[utoipa::path(get, path = "/content", tag = "Scripts")]
+pub(super) async fn get(state: State<Api>, target: Target) -> Result<Modules, Fault> {
+    modules(state, target).await
+}
+
+/// Gives the modules of a script, as newer clients ask for them.
+#[utoipa::path(get, path = "/content/v2", tag = "Scripts")]
+pub(super) async fn get_v2(state: State<Api>, target: Target) -> Result<Modules, Fault> {
+    modules(state, target).await
+}
+
+/// Gives the modules of one of the account's own scripts.
+#[utoipa::path(get, path = "/", tag = "Scripts")]
+pub(super) async fn download(state: State<Api>, target: Target) -> Result<Modules, Fault> {
+    modules(state, target).await
+}
+
+async fn modules(State(api): State<Api>, target: Target) -> Result<Modules, Fault> {
     let Code { entry, modules, .. } = blocking(&api.store, move |store| store.load(&target.key)).await?.code;
     let (content_type, content) = match modules.as_slice() {
         [module] => (module.content_type.clone(), module.content.clone()),
         modules => form(modules),
     };
-    let header = |value: &str| HeaderValue::from_str(value).map_err(|error| Fault::Internal(error.to_string()));
-    let mut response = Body::from(content).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, header(&content_type)?);
-    // A name that no header can hold is left out: a form's first part is the one that starts.
-    if let Ok(name) = HeaderValue::from_str(entry.name()) {
-        response.headers_mut().insert(HeaderName::from_static("cf-entrypoint"), name);
-    }
-    Ok(response)
+    Ok(Modules {
+        content_type: HeaderValue::from_str(&content_type).map_err(|error| Fault::Internal(error.to_string()))?,
+        entry: HeaderValue::from_str(entry.name()).ok(),
+        content,
+    })
 }
 
-/// Replaces a script's modules, and leaves bindings and settings as they are.
-pub(super) async fn put(State(api): State<Api>, target: Target, headers: HeaderMap, body: Body) -> Reply {
+/// Replaces the modules of a script, and leaves its bindings and settings as they are.
+#[utoipa::path(
+    put,
+    path = "/content",
+    tag = "Scripts",
+    params(
+        ("CF-WORKER-BODY-PART" = Option<String>, Header, description = "The part that starts, where no metadata says it."),
+        ("CF-WORKER-MAIN-MODULE-PART" = Option<String>, Header, description = "The same, of ES modules."),
+    ),
+    request_body(content(
+        (ContentForm = "multipart/form-data"),
+        (String = "application/javascript"),
+        (String = "application/javascript+module"),
+    )),
+    responses(TooMany, ContentTypes),
+)]
+pub(super) async fn put(
+    State(api): State<Api>,
+    target: Target,
+    headers: HeaderMap,
+    body: Body,
+) -> Reply<UploadedScript> {
     let Upload { metadata, parts } = Upload::read(&headers, body).await?;
     let (start, parts) = (metadata.start, std::sync::Arc::<[_]>::from(parts));
     let script = derive(&api, &target.key, Check::Started, None, move |_, code| {
@@ -49,11 +113,11 @@ pub(super) async fn put(State(api): State<Api>, target: Target, headers: HeaderM
         bound_modules_are_there(code)
     })
     .await?;
-    let mut described = describe(&script);
-    if let Some(namespace) = &target.namespace {
-        described.insert("dispatch_namespace".to_owned(), json!(namespace.name.as_str()));
-    }
-    ok(described)
+    ok(UploadedScript {
+        script: describe(&script),
+        entry_point: None,
+        dispatch_namespace: target.namespace.map(|namespace| namespace.name.to_string()),
+    })
 }
 
 fn bound_modules_are_there(code: &Code) -> Result<(), Fault> {

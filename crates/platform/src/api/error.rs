@@ -7,18 +7,22 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use utoipa::IntoResponses;
 
-use super::envelope;
+use super::envelope::{self, List, Page, ResponseInfo, Responses, Success};
 use super::upload::{LARGEST_SCRIPT, MIB};
 use crate::d1::D1Error;
 use crate::deploy::DeployError;
 use crate::kv::KvError;
 use crate::names::NameError;
+use crate::room;
 use crate::runtime::StartError;
 use crate::store::StoreError;
 
-/// What an endpoint answers.
-pub(super) type Reply = Result<Response, Fault>;
+/// What an endpoint answers: a `T` in the envelope.
+pub(super) type Reply<T> = Result<Success<T>, Fault>;
+/// What an endpoint answers that lists: a page of a `T`.
+pub(super) type Paged<T> = Result<Page<List<T>>, Fault>;
 
 /// An answer that is not a success.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +46,10 @@ pub(super) enum Fault {
     BodyTooLarge(usize),
     /// The connection broke, or the body was not as its framing said.
     Body(String),
+    /// The body came too slowly.
+    TooSlow,
+    /// There is no room for one more body.
+    Crowded(room::Full),
     /// A body that cannot be read as what it should be.
     Unreadable(String),
     /// A `Content-Type` that the endpoint does not take, and those it does.
@@ -70,7 +78,7 @@ pub(super) enum Fault {
     EnvironmentMissing,
     /// No such version.
     VersionMissing,
-    /// Others changed the script at the same time, again and again.
+    /// Others change the script at the same time, or there is as much of this as can be. Try again.
     Busy,
 
     // Of uploads.
@@ -90,6 +98,12 @@ pub(super) enum Fault {
     D1Binding { binding: String, id: String },
     /// A binding to a Worker that is not there.
     ServiceBinding { binding: String, service: String },
+
+    // Of tails.
+    /// No such tail.
+    TailMissing,
+    /// As many as can be.
+    TooManyTails(String),
 
     // Of secrets and tags.
     /// No such secret.
@@ -158,6 +172,17 @@ impl Fault {
                 (S::PAYLOAD_TOO_LARGE, 10001, format!("the body is too large: at most {most} bytes are read here"))
             }
             Self::Body(why) => (S::BAD_REQUEST, 10001, format!("the body could not be read: {why}")),
+            Self::TooSlow => {
+                (S::REQUEST_TIMEOUT, 10001, "the body could not be read: it came too slowly, or not at all".to_owned())
+            }
+            Self::Crowded(full) => (
+                S::TOO_MANY_REQUESTS,
+                10013,
+                format!(
+                    "Too many large requests at the same time: {} MiB of bodies are held at once; try again",
+                    full.total / MIB as u64
+                ),
+            ),
             Self::Unreadable(why) | Self::Query(why) => (S::BAD_REQUEST, 10001, why.clone()),
             Self::ContentType { found, taken } => {
                 (S::UNSUPPORTED_MEDIA_TYPE, 10001, format!("Content-Type must be one of: {taken}; it is `{found}`"))
@@ -244,6 +269,9 @@ impl Fault {
                 ),
             ),
 
+            Self::TailMissing => (S::NOT_FOUND, 10013, "this tail does not exist, or has ended".to_owned()),
+            Self::TooManyTails(why) => (S::TOO_MANY_REQUESTS, 10013, why.clone()),
+
             Self::SecretMissing(name) => (S::NOT_FOUND, 10056, format!("Binding '{}' not found.", shown(name))),
             Self::Tag(why) => (S::BAD_REQUEST, 100_134, why.clone()),
 
@@ -296,7 +324,56 @@ impl IntoResponse for Fault {
             Self::AuthorizationHeader => errors.insert(0, (6003, "Invalid request headers".to_owned())),
             _ => {}
         }
-        envelope::failure(status, &errors)
+        let errors = errors.into_iter().map(|(code, message)| ResponseInfo { code, message }).collect();
+        envelope::failure(status, errors)
+    }
+}
+
+/// The errors that every endpoint may answer. Those that follow from where an endpoint is and what it reads are added to
+/// them (`openapi`); those of some endpoints alone stand with these.
+impl IntoResponses for Fault {
+    fn responses() -> Responses {
+        [
+            ("400", "The request cannot be; the message says what is wrong with it."),
+            ("401", "The token is none that was let in."),
+            ("403", "Without a token: a host that is not this machine, or a page of another origin."),
+            ("5XX", "The fault of the platform or of its machine."),
+        ]
+        .into_iter()
+        .flat_map(|(status, description)| envelope::one(status, envelope::error(description)))
+        .collect()
+    }
+}
+
+/// Describes the error of a name that is taken.
+pub(super) enum Exists {}
+
+impl IntoResponses for Exists {
+    fn responses() -> Responses {
+        envelope::one("409", envelope::error("Something of this name exists."))
+    }
+}
+
+/// Describes the error of a body of a type that is not read.
+pub(super) enum ContentTypes {}
+
+impl IntoResponses for ContentTypes {
+    fn responses() -> Responses {
+        envelope::one("415", envelope::error("The body is of a type that is not read here."))
+    }
+}
+
+/// Describes the error of what would go at another time.
+pub(super) enum TooMany {}
+
+impl IntoResponses for TooMany {
+    fn responses() -> Responses {
+        envelope::one(
+            "429",
+            envelope::error(
+                "Others change the script at the same time, or there is as much of this as can be. Try again.",
+            ),
+        )
     }
 }
 

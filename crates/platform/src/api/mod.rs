@@ -2,9 +2,9 @@
 //! ordinary Workers and KV.
 //!
 //! ```text
-//!   request ─► body::drain ─► auth::admit ─► route ─► path::own_account ─► handler ─► store, deploy
-//!                                              │
-//!                                              └─► 404/7003, told to whoever listens (Api::unknown_routes)
+//!   connection ─► body::drain ─► auth::admit ─► handling ─► route ─► path::own_account ─► handler ─► store, deploy
+//!    (serve)                                                  │
+//!                                                             └─► 404/7003, told to whoever listens (Api::unknown_routes)
 //! ```
 //!
 //! A script of a dispatch namespace and one of the account's own are one thing here: the same handlers serve
@@ -22,28 +22,36 @@ mod content;
 mod d1;
 mod envelope;
 mod error;
+mod handling;
 mod kv;
 mod namespaces;
+mod not_yet;
+mod openapi;
 mod path;
 mod query;
 mod routes;
 mod scripts;
 mod secrets;
+mod serve;
 mod services;
 mod settings;
 mod tags;
+mod tails;
 mod upload;
 mod user;
 mod versions;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::http::{Method, Uri};
-use tokio::net::TcpListener;
 use tokio::sync::broadcast;
-use tokio::task::JoinHandle;
 
+pub use self::body::Pace;
 use self::error::{Fault, shown};
+pub use self::openapi::openapi;
+pub use self::serve::serve;
+use crate::room::Room;
 use crate::runtime::Runtime;
 use crate::store::{Change, Store};
 
@@ -63,6 +71,33 @@ pub enum ApiError {
     },
 }
 
+/// What clients may cost, all of them together or one of them.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections that are open at once; at most half of the files that the process may open.
+    pub connections: usize,
+    /// How long the head of a request may take, from when the connection is ready for one.
+    pub head: Duration,
+    /// How fast a body must come.
+    pub pace: Pace,
+    /// Bytes of request bodies that are held at once. Who would send more waits.
+    pub bodies: u64,
+    /// How long one waits for that.
+    pub patience: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            head: Duration::from_secs(15),
+            pace: Pace::default(),
+            bodies: 512 << 20,
+            patience: Duration::from_secs(30),
+        }
+    }
+}
+
 /// What every endpoint has at hand.
 #[derive(Clone, Debug)]
 pub struct Api {
@@ -72,6 +107,8 @@ pub struct Api {
     auth: bool,
     turns: change::Turns,
     d1_uploads: d1::Uploads,
+    limits: Limits,
+    room: Room,
     pub(crate) unknown_routes: broadcast::Sender<String>,
 }
 
@@ -80,7 +117,10 @@ impl Api {
     /// whether a token is asked for; without one, listen on loopback alone.
     pub fn new(store: Store, runtime: impl Into<Option<Runtime>>, account: impl Into<String>, auth: bool) -> Self {
         let (unknown_routes, _) = broadcast::channel(64);
+        let limits = Limits::default();
         Self {
+            room: Room::new(limits.bodies, limits.patience),
+            limits,
             store,
             runtime: runtime.into(),
             account: account.into(),
@@ -89,6 +129,12 @@ impl Api {
             d1_uploads: d1::Uploads::default(),
             unknown_routes,
         }
+    }
+
+    /// The same within other limits.
+    #[must_use]
+    pub fn within(self, limits: Limits) -> Self {
+        Self { room: Room::new(limits.bodies, limits.patience), limits, ..self }
     }
 
     /// The requests that meet no route from now on, one line each: `GET /client/v4/…`. Clients move, and this shows where
@@ -117,22 +163,4 @@ impl Api {
         let _ = self.unknown_routes.send(format!("{method} {path}"));
         Fault::NotRouted(path.strip_prefix(routes::BASE).map_or_else(|| path.clone(), str::to_owned))
     }
-}
-
-/// Listens, and serves until `shutdown` comes; then requests under way may still finish. Returns where it listens (which
-/// port 0 does not say), and the task that serves.
-pub async fn serve(
-    api: Api,
-    address: SocketAddr,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(SocketAddr, JoinHandle<()>), ApiError> {
-    let failed = |source| ApiError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    let router = api.router();
-    let serving = tokio::spawn(async move {
-        // It returns an error never: what fails is one connection.
-        let _ = axum::serve(listener, router).with_graceful_shutdown(shutdown).await;
-    });
-    Ok((address, serving))
 }

@@ -61,13 +61,13 @@ impl FromRequestParts<Api> for InNamespace {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Fault> {
         let captures = Captures::from_request_parts(parts, api).await?;
-        let name = namespace_name(captures.one("namespace"))?;
+        let name = namespace_name(captures.one("dispatch_namespace"))?;
         Ok(Self(blocking(&api.store, move |store| store.namespace(&name)).await?))
     }
 }
 
 /// The script that a path names: one of a dispatch namespace, which exists, or else one of the account's. The script itself
-/// may be yet to be made.
+/// may be yet to be made. Where the path has a `user_worker`, `script_name` is its namespace.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     /// Which script.
@@ -81,18 +81,23 @@ impl FromRequestParts<Api> for Target {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Fault> {
         let captures = Captures::from_request_parts(parts, api).await?;
-        let name = script_name(captures.one("script"))?;
-        if captures.find("namespace").is_none() {
+        let (namespace, name) = match captures.find("user_worker") {
+            Some(name) => (captures.find("script_name"), name),
+            None => (captures.find("dispatch_namespace"), captures.one("script_name")),
+        };
+        let name = script_name(name)?;
+        let Some(namespace) = namespace else {
             return Ok(Self { key: ScriptKey { scope: Scope::Account, name }, namespace: None });
-        }
-        let InNamespace(namespace) = InNamespace::from_request_parts(parts, api).await?;
+        };
+        let namespace = namespace_name(namespace)?;
+        let namespace = blocking(&api.store, move |store| store.namespace(&namespace)).await?;
         Ok(Self { key: ScriptKey { scope: Scope::Namespace(namespace.id), name }, namespace: Some(namespace) })
     }
 }
 
 /// Lets requests to the one account through.
 pub(super) async fn own_account(State(api): State<Api>, captures: Captures, request: Request, next: Next) -> Response {
-    if captures.one("account") == api.account {
+    if captures.one("account_id") == api.account {
         next.run(request).await
     } else {
         api.not_routed(request.method(), sent(request.extensions(), request.uri())).into_response()

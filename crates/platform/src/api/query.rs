@@ -5,9 +5,12 @@ use std::str::FromStr;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use super::Api;
+use super::envelope::{List, ResultInfo};
 use super::error::{Fault, shown};
 use crate::store::TagFilter;
 
@@ -89,17 +92,69 @@ impl Query {
 const MOST_FILTERS: usize = 32;
 
 /// One page of items, and the `result_info` that goes with it.
-pub(super) fn paged<T>(items: Vec<T>, page: usize, per_page: usize) -> (Vec<T>, Value) {
+pub(super) fn paged<T>(items: Vec<T>, page: usize, per_page: usize) -> (List<T>, ResultInfo) {
     let total = items.len();
-    let items: Vec<T> = items.into_iter().skip((page - 1).saturating_mul(per_page)).take(per_page).collect();
-    let info = json!({
-        "count": items.len(),
-        "page": page,
-        "per_page": per_page,
-        "total_count": total,
-        "total_pages": total.div_ceil(per_page),
-    });
+    let items: List<T> = items.into_iter().skip((page - 1).saturating_mul(per_page)).take(per_page).collect();
+    let info = ResultInfo {
+        count: items.0.len(),
+        page: Some(page),
+        per_page: Some(per_page),
+        total_count: Some(total),
+        total_pages: Some(total.div_ceil(per_page)),
+        cursor: None,
+    };
     (items, info)
+}
+
+/// Describes [`Query::page`].
+pub(super) enum Numbered {}
+
+/// Describes `cursor` and `limit`.
+pub(super) enum ByCursor {}
+
+/// Describes [`Query::tags`].
+pub(super) enum Tagged {}
+
+impl IntoParams for Numbered {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let number = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+        vec![
+            parameter("page", "The number of the page that is wanted; the first is 1.", number()),
+            parameter("per_page", "How many items a page has at most.", number()),
+        ]
+    }
+}
+
+impl IntoParams for ByCursor {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let limit = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(1000));
+        let cursor = ObjectBuilder::new().schema_type(Type::String);
+        vec![
+            parameter(
+                "cursor",
+                "Where the page that is wanted begins: `result_info.cursor` of the one before.",
+                cursor,
+            ),
+            parameter("limit", "How many items are wanted at most.", limit),
+        ]
+    }
+}
+
+impl IntoParams for Tagged {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let filter =
+            ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[^,:]+:(yes|no)(,[^,:]+:(yes|no))*$"));
+        vec![parameter("tags", "Pairs of a tag and `yes` or `no`, as in `paid:yes,trial:no`. All must hold.", filter)]
+    }
+}
+
+fn parameter(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .description(Some(description))
+        .schema(Some(schema))
+        .build()
 }
 
 fn decoded(text: &str) -> Result<String, Fault> {
@@ -143,10 +198,9 @@ mod tests {
     #[test]
     fn pages_count_from_one_and_end() {
         let (items, info) = paged((0..25).collect(), 3, 10);
-        assert_eq!(items, [20, 21, 22, 23, 24]);
-        assert_eq!(info["total_pages"], 3);
-        assert_eq!(info["total_count"], 25);
-        assert!(paged(vec![1], usize::MAX, 10).0.is_empty());
+        assert_eq!(items.0, [20, 21, 22, 23, 24]);
+        assert_eq!((info.total_pages, info.total_count), (Some(3), Some(25)));
+        assert!(paged(vec![1], usize::MAX, 10).0.0.is_empty());
         assert!(Query::parse("page=0").and_then(|query| query.page(10, 100)).is_err());
     }
 }

@@ -1,16 +1,19 @@
-//! All routes.
+//! All routes. Each handler says its own path, method, and what it reads and answers; here they are put under the paths
+//! that they share. A handler that is not described cannot be routed.
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, patch, post, put};
+use axum::routing::{get, put};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::error::{Fault, Reply};
-use super::versions;
+use super::error::Fault;
 use super::{
-    Api, auth, bindings, body, content, d1, kv, namespaces, path, scripts, secrets, services, settings, tags, user,
+    Api, auth, bindings, body, content, d1, handling, kv, namespaces, not_yet, openapi, path, scripts, secrets,
+    services, settings, tags, tails, user, versions,
 };
 
 /// Where the API begins.
@@ -22,120 +25,116 @@ pub(super) const D1_UPLOADS: &str = "/client/v4/d1-uploads";
 impl Api {
     /// All routes.
     pub fn router(self) -> Router {
-        let account = account().route_layer(from_fn_with_state(self.clone(), path::own_account));
-        let base = Router::new()
-            .route("/user", get(user::user))
-            .route("/user/tokens/verify", get(user::verify_token))
-            .route("/accounts", get(user::accounts))
-            .route("/memberships", get(user::memberships))
-            .route("/zones", get(not_yet_routes))
-            .route("/graphql", post(d1::graphql))
-            .nest("/accounts/{account}", account);
+        let account = Router::from(account()).route_layer(from_fn_with_state(self.clone(), path::own_account));
+        let base = Router::from(base()).nest(ACCOUNT, account);
+        let followed = Router::new().route("/tails/{id}", get(tails::connect)).with_state(self.clone());
+        let scripts = Router::new()
+            .route(&format!("{D1_UPLOADS}/{{name}}"), put(d1::upload))
+            .layer(from_fn_with_state(self.clone(), handling::with_room))
+            .layer(from_fn(handling::to_the_end));
         Router::new()
             .nest(BASE, base)
             .fallback(not_routed)
             .method_not_allowed_fallback(method_not_allowed)
             // The last is the first to see a request.
+            .layer(from_fn_with_state(self.clone(), handling::with_room))
+            .layer(from_fn(handling::to_the_end))
             .layer(from_fn_with_state(self.clone(), auth::admit))
-            .route(&format!("{D1_UPLOADS}/{{name}}"), put(d1::upload))
-            .layer(from_fn(body::drain))
+            .merge(scripts)
+            .layer(from_fn_with_state(self.limits.pace, body::drain))
             .layer(map_response(guarded))
             .with_state(self)
+            // Whoever has the URL may follow it; `wrangler` shows nothing else.
+            .merge(followed)
     }
 }
 
-/// What belongs to the account.
-fn account() -> Router<Api> {
-    Router::new()
-        .route("/", get(user::account))
-        .merge(dispatch_namespaces())
-        .merge(workers())
-        .nest("/storage/kv/namespaces", kv_namespaces())
-        .nest("/d1/database", d1_databases())
+/// All routes under [`BASE`], for what is said of them.
+pub(super) fn described() -> OpenApiRouter<Api> {
+    base().nest(ACCOUNT, account())
 }
 
-fn dispatch_namespaces() -> Router<Api> {
-    let script = script().route("/assets-upload-session", post(not_yet_assets));
-    let one = Router::new()
-        .route("/", get(namespaces::get).put(namespaces::update).patch(namespaces::update).delete(namespaces::delete))
-        .route("/scripts", get(scripts::list_in_namespace).delete(scripts::delete_many))
-        .nest("/scripts/{script}", script);
-    Router::new()
-        .route("/workers/dispatch/namespaces", get(namespaces::list).post(namespaces::create))
-        .nest("/workers/dispatch/namespaces/{namespace}", one)
+/// Where what belongs to an account begins.
+const ACCOUNT: &str = "/accounts/{account_id}";
+
+/// What belongs to no account.
+fn base() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(openapi::get))
+        .routes(routes!(user::user))
+        .routes(routes!(user::verify_token))
+        .routes(routes!(user::accounts))
+        .routes(routes!(user::memberships))
+        .routes(routes!(not_yet::zones))
+        .routes(routes!(d1::graphql))
+}
+
+/// What belongs to the account.
+fn account() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(user::account))
+        .merge(dispatch_namespaces())
+        .merge(workers())
+        .nest("/storage/kv/namespaces", kv::routes())
+        .nest("/d1/database", d1::routes())
+}
+
+fn dispatch_namespaces() -> OpenApiRouter<Api> {
+    let one = OpenApiRouter::default()
+        .routes(routes!(namespaces::get, namespaces::update, namespaces::delete))
+        .routes(routes!(scripts::list_in_namespace, scripts::delete_many))
+        .nest("/scripts/{script_name}", script().routes(routes!(scripts::get)));
+    OpenApiRouter::default()
+        .routes(routes!(namespaces::list, namespaces::create))
+        .nest("/workers/dispatch/namespaces/{dispatch_namespace}", one)
 }
 
 /// What is the same of all scripts, wherever they are.
-fn script() -> Router<Api> {
-    Router::new()
-        .route("/", put(scripts::put).get(scripts::get).delete(scripts::delete))
-        .route("/content", get(content::get).put(content::put))
-        .route("/bindings", get(bindings::list))
-        .route("/settings", get(settings::get).patch(settings::patch))
-        .route("/script-settings", get(settings::get_of_script).patch(settings::patch_of_script))
-        .route("/secrets", get(secrets::list).put(secrets::put))
-        .route("/secrets/{secret}", get(secrets::get).delete(secrets::delete))
-        .route("/secrets-bulk", patch(secrets::patch_many))
-        .route("/tags", get(tags::list).put(tags::replace))
-        .route("/tags/{tag}", put(tags::add).delete(tags::remove))
+fn script() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(scripts::put, scripts::delete))
+        .routes(routes!(content::get, content::put))
+        .routes(routes!(bindings::list))
+        .routes(routes!(settings::get, settings::patch))
+        .routes(routes!(settings::get_of_script, settings::patch_of_script))
+        .routes(routes!(secrets::list, secrets::put))
+        .routes(routes!(secrets::get, secrets::delete))
+        .routes(routes!(secrets::patch_many))
+        .routes(routes!(tags::list, tags::replace))
+        .routes(routes!(tags::add, tags::remove))
+        .routes(routes!(not_yet::assets_upload_session))
+        .merge(tails())
+}
+
+fn tails() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(tails::list, tails::create)).routes(routes!(tails::delete))
 }
 
 /// The account's own Workers.
-fn workers() -> Router<Api> {
+fn workers() -> OpenApiRouter<Api> {
     let script = script()
-        .route("/content/v2", get(content::get))
-        .route("/versions", get(versions::list).post(versions::create))
-        .route("/versions/{version}", get(versions::get))
-        .route("/deployments", get(versions::deployments).post(versions::deploy))
-        .route("/subdomain", get(services::subdomain).post(services::set_subdomain))
-        .route("/schedules", get(services::schedules).put(services::set_schedules))
-        .route("/references", get(services::references))
-        .route("/routes", put(not_yet_routes))
-        .route("/domains/changeset", post(not_yet_routes))
-        .route("/domains/records", put(not_yet_routes))
-        .route("/assets-upload-session", post(not_yet_assets));
-    Router::new()
-        .route("/workers/scripts", get(scripts::list_in_account))
-        .nest("/workers/scripts/{script}", script)
-        .route("/workers/services/{script}", get(services::get).delete(services::delete))
-        .route("/workers/workers/{script}", get(services::worker))
-        .route("/workers/tails/by-consumer/{script}", get(services::tails))
-        .route("/workers/subdomain", get(services::account_subdomain))
-        .route("/workers/durable_objects/namespaces", get(services::durable_objects))
-        .route("/workers/assets/upload", post(not_yet_assets))
-}
-
-fn kv_namespaces() -> Router<Api> {
-    Router::new()
-        .route("/", get(kv::list).post(kv::create))
-        .route("/{id}", get(kv::get).put(kv::rename).delete(kv::delete))
-        .route("/{id}/keys", get(kv::keys))
-        .route("/{id}/values/{key}", get(kv::get_value).put(kv::put_value).delete(kv::delete_value))
-        .route("/{id}/metadata/{key}", get(kv::metadata))
-        .route("/{id}/bulk", put(kv::put_many).merge(delete(kv::delete_many)))
-        .route("/{id}/bulk/delete", post(kv::delete_many))
-        .route("/{id}/bulk/get", post(kv::get_many))
-}
-
-fn d1_databases() -> Router<Api> {
-    Router::new()
-        .route("/", get(d1::list).post(d1::create))
-        .route("/{database}", get(d1::get).put(d1::update).patch(d1::update).delete(d1::delete))
-        .route("/{database}/query", post(d1::query))
-        .route("/{database}/raw", post(d1::raw))
-        .route("/{database}/import", post(d1::import))
-        .route("/{database}/export", post(d1::not_yet_export))
-        .route("/{database}/time_travel/bookmark", get(d1::not_yet_time_travel))
-        .route("/{database}/time_travel/restore", post(d1::not_yet_time_travel))
-}
-
-async fn not_yet_assets() -> Reply {
-    Err(Fault::NotYet("static assets"))
-}
-
-/// `wrangler` asks for these after a deployment with `routes`; for the zones, to find those that the routes are in.
-async fn not_yet_routes() -> Reply {
-    Err(Fault::NotYet("routes and custom domains"))
+        .routes(routes!(content::download))
+        .routes(routes!(content::get_v2))
+        .routes(routes!(versions::list, versions::create))
+        .routes(routes!(versions::get))
+        .routes(routes!(versions::deployments, versions::deploy))
+        .routes(routes!(services::subdomain, services::set_subdomain))
+        .routes(routes!(services::schedules, services::set_schedules))
+        .routes(routes!(services::references))
+        .routes(routes!(not_yet::routes))
+        .routes(routes!(not_yet::domains_changeset))
+        .routes(routes!(not_yet::domains_records));
+    OpenApiRouter::default()
+        .routes(routes!(scripts::list_in_account))
+        .nest("/workers/scripts/{script_name}", script)
+        // As `wrangler tail NAMESPACE/SCRIPT` asks.
+        .nest("/workers/scripts/{script_name}/{user_worker}", tails())
+        .routes(routes!(services::get, services::delete))
+        .routes(routes!(services::worker))
+        .routes(routes!(services::tails))
+        .routes(routes!(services::account_subdomain))
+        .routes(routes!(services::durable_objects))
+        .routes(routes!(not_yet::assets_upload))
 }
 
 async fn not_routed(State(api): State<Api>, request: Request) -> Response {

@@ -2,101 +2,222 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 
+use super::bindings::OutboundParameter;
 use super::body;
-use super::envelope::ok;
+use super::envelope::{Empty, Nothing, done, ok};
 use super::error::{Fault, Reply};
 use super::path::Target;
-use super::scripts::{describe, remove};
+use super::scripts::{self, describe, remove};
 use super::{Api, SUBDOMAIN};
 use crate::deploy::blocking;
 use crate::store::{Script, Store, StoreError, TagFilter};
 use crate::worker::{BindingValue, Scope};
 
+/// A Worker as a service.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Service {
+    id: String,
+    #[schema(format = DateTime)]
+    created_on: String,
+    #[schema(format = DateTime)]
+    modified_on: String,
+    usage_model: &'static str,
+    default_environment: DefaultEnvironment,
+    environments: [Environment; 1],
+}
+
+/// An environment of a service. Here each has one, `production`.
+#[derive(Clone, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "Cloudflare's names")]
+struct Environment {
+    environment: &'static str,
+    #[schema(format = DateTime)]
+    created_on: String,
+    #[schema(format = DateTime)]
+    modified_on: String,
+}
+
+/// The environment that serves, and its script.
+#[derive(Serialize, ToSchema)]
+struct DefaultEnvironment {
+    #[serde(flatten)]
+    environment: Environment,
+    script: scripts::Script,
+}
+
+/// A Worker as newer clients ask for it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Worker {
+    id: String,
+    name: String,
+    #[schema(format = DateTime)]
+    created_on: String,
+    #[schema(format = DateTime)]
+    updated_on: String,
+    #[schema(format = DateTime)]
+    deployed_on: String,
+    tags: Vec<String>,
+    logpush: bool,
+    observability: Observability,
+    tail_consumers: Empty,
+    subdomain: Subdomain,
+}
+
+/// Whether a Worker is observed: no.
+#[derive(Serialize, ToSchema)]
+struct Observability {
+    enabled: bool,
+}
+
+/// Whether a Worker answers at its own host, and its versions at theirs.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Subdomain {
+    enabled: bool,
+    previews_enabled: bool,
+}
+
+/// What is wanted of that.
+#[derive(Deserialize, ToSchema)]
+struct SubdomainChange {
+    enabled: bool,
+    /// As `enabled`, unless it is said.
+    previews_enabled: Option<bool>,
+}
+
+/// What stands between a Worker's name and `workers.dev`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AccountSubdomain {
+    subdomain: &'static str,
+}
+
+/// The cron triggers of a Worker.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Schedules {
+    schedules: Empty,
+}
+
+/// Who would miss a Worker that is deleted.
+#[derive(Default, Serialize, ToSchema)]
+pub(super) struct References {
+    services: ServiceReferences,
+    durable_objects: Empty,
+    dispatch_outbounds: Vec<DispatchOutbound>,
+}
+
+/// Service bindings to a Worker, and from it.
+#[derive(Default, Serialize, ToSchema)]
+struct ServiceReferences {
+    incoming: Vec<ServiceReference>,
+    outgoing: Empty,
+}
+
+/// A service binding to a Worker.
+#[derive(Serialize, ToSchema)]
+struct ServiceReference {
+    /// Whose binding it is.
+    service: String,
+    environment: &'static str,
+    name: String,
+}
+
+/// A dispatch binding whose outbound Worker it is.
+#[derive(Serialize, ToSchema)]
+struct DispatchOutbound {
+    /// Whose binding it is.
+    service: String,
+    environment: &'static str,
+    name: String,
+    namespace: String,
+    params: Vec<OutboundParameter>,
+}
+
+/// The one environment.
+const PRODUCTION: &str = "production";
+
 /// Shows a Worker as a service with its one environment.
-pub(super) async fn get(State(api): State<Api>, target: Target) -> Reply {
+#[utoipa::path(get, path = "/workers/services/{script_name}", tag = "Workers")]
+pub(super) async fn get(State(api): State<Api>, target: Target) -> Reply<Service> {
     let script = found(&api, target).await?;
-    let environment = json!({
-        "environment": "production",
-        "created_on": script.created_on,
-        "modified_on": script.modified_on,
-        "script": describe(&script),
-    });
-    ok(json!({
-        "id": script.key.name.as_str(),
-        "created_on": script.created_on,
-        "modified_on": script.modified_on,
-        "usage_model": "standard",
-        "default_environment": environment,
-        "environments": [{
-            "environment": "production",
-            "created_on": script.created_on,
-            "modified_on": script.modified_on,
-        }],
-    }))
+    let environment = Environment {
+        environment: PRODUCTION,
+        created_on: script.created_on.clone(),
+        modified_on: script.modified_on.clone(),
+    };
+    ok(Service {
+        id: script.key.name.as_str().to_owned(),
+        created_on: script.created_on.clone(),
+        modified_on: script.modified_on.clone(),
+        usage_model: "standard",
+        default_environment: DefaultEnvironment { environment: environment.clone(), script: describe(&script) },
+        environments: [environment],
+    })
 }
 
 /// Deletes a Worker.
-pub(super) async fn delete(State(api): State<Api>, target: Target) -> Reply {
+#[utoipa::path(delete, path = "/workers/services/{script_name}", tag = "Workers")]
+pub(super) async fn delete(State(api): State<Api>, target: Target) -> Reply<Nothing> {
     remove(&api, target.key).await.map_err(as_service)?;
-    ok(Value::Null)
+    done()
 }
 
 /// Shows a Worker as newer clients ask for it.
-pub(super) async fn worker(State(api): State<Api>, target: Target) -> Reply {
+#[utoipa::path(get, path = "/workers/workers/{script_name}", tag = "Workers")]
+pub(super) async fn worker(State(api): State<Api>, target: Target) -> Reply<Worker> {
     let script = blocking(&api.store, move |store| store.script(&target.key)).await?;
     let (enabled, previews_enabled) = script.subdomain;
-    ok(json!({
-        "id": script.tag,
-        "name": script.key.name.as_str(),
-        "created_on": script.created_on,
-        "updated_on": script.modified_on,
-        "deployed_on": script.version.created_on,
-        "tags": script.tags,
-        "logpush": false,
-        "observability": { "enabled": false },
-        "tail_consumers": [],
-        "subdomain": { "enabled": enabled, "previews_enabled": previews_enabled },
-    }))
+    ok(Worker {
+        id: script.tag,
+        name: script.key.name.as_str().to_owned(),
+        created_on: script.created_on,
+        updated_on: script.modified_on,
+        deployed_on: script.version.created_on,
+        tags: script.tags,
+        logpush: false,
+        observability: Observability { enabled: false },
+        tail_consumers: Empty,
+        subdomain: Subdomain { enabled, previews_enabled },
+    })
 }
 
-/// The account's subdomain.
-pub(super) async fn account_subdomain() -> Reply {
-    ok(json!({ "subdomain": SUBDOMAIN }))
+/// Shows the account's subdomain.
+#[utoipa::path(get, path = "/workers/subdomain", tag = "Workers")]
+pub(super) async fn account_subdomain() -> Reply<AccountSubdomain> {
+    ok(AccountSubdomain { subdomain: SUBDOMAIN })
 }
 
-/// Whether a Worker answers at its own host.
-pub(super) async fn subdomain(State(api): State<Api>, target: Target) -> Reply {
+/// Shows whether a Worker answers at its own host.
+#[utoipa::path(get, path = "/subdomain", tag = "Workers")]
+pub(super) async fn subdomain(State(api): State<Api>, target: Target) -> Reply<Subdomain> {
     let (enabled, previews_enabled) = blocking(&api.store, move |store| store.script(&target.key)).await?.subdomain;
-    ok(json!({ "enabled": enabled, "previews_enabled": previews_enabled }))
+    ok(Subdomain { enabled, previews_enabled })
 }
 
-/// Changes that.
-pub(super) async fn set_subdomain(State(api): State<Api>, target: Target, body: Body) -> Reply {
-    #[derive(Deserialize)]
-    struct Wanted {
-        enabled: bool,
-        previews_enabled: Option<bool>,
-    }
-    let Wanted { enabled, previews_enabled } = body::json(body).await?;
+/// Says whether a Worker answers at its own host.
+#[utoipa::path(post, path = "/subdomain", tag = "Workers", request_body = SubdomainChange)]
+pub(super) async fn set_subdomain(State(api): State<Api>, target: Target, body: Body) -> Reply<Subdomain> {
+    let SubdomainChange { enabled, previews_enabled } = body::json(body).await?;
     let previews_enabled = previews_enabled.unwrap_or(enabled);
     let set = move |store: &Store| store.set_subdomain(&target.key, enabled, previews_enabled);
     let change = blocking(&api.store, set).await?;
     // Which hosts lead where is a copy in the runtime, too.
     api.apply(&[change]).await;
-    ok(json!({ "enabled": enabled, "previews_enabled": previews_enabled }))
+    ok(Subdomain { enabled, previews_enabled })
 }
 
-/// The cron triggers of a Worker: none.
-pub(super) async fn schedules(State(api): State<Api>, target: Target) -> Reply {
+/// Lists the cron triggers of a Worker: none.
+#[utoipa::path(get, path = "/schedules", tag = "Workers")]
+pub(super) async fn schedules(State(api): State<Api>, target: Target) -> Reply<Schedules> {
     blocking(&api.store, move |store| store.script(&target.key)).await?;
-    ok(json!({ "schedules": [] }))
+    ok(Schedules { schedules: Empty })
 }
 
 /// Sets the cron triggers of a Worker: to none.
-pub(super) async fn set_schedules(state: State<Api>, target: Target, body: Body) -> Reply {
+#[utoipa::path(put, path = "/schedules", tag = "Workers", request_body = Vec<Value>)]
+pub(super) async fn set_schedules(state: State<Api>, target: Target, body: Body) -> Reply<Schedules> {
     match body::json::<Value>(body).await? {
         Value::Array(wanted) if wanted.is_empty() => schedules(state, target).await,
         Value::Array(_) => Err(Fault::NotYet("cron triggers")),
@@ -104,55 +225,53 @@ pub(super) async fn set_schedules(state: State<Api>, target: Target, body: Body)
     }
 }
 
-/// Who would miss a Worker that is deleted.
-pub(super) async fn references(State(api): State<Api>, target: Target) -> Reply {
-    let (services, outbounds) = blocking(&api.store, move |store| referring(store, &target)).await?;
-    ok(json!({
-        "services": { "incoming": services, "outgoing": [] },
-        "durable_objects": [],
-        "dispatch_outbounds": outbounds,
-    }))
+/// Lists who would miss a Worker that is deleted.
+#[utoipa::path(get, path = "/references", tag = "Workers")]
+pub(super) async fn references(State(api): State<Api>, target: Target) -> Reply<References> {
+    ok(blocking(&api.store, move |store| referring(store, &target)).await?)
 }
 
-/// The tails that send to a Worker: none.
-pub(super) async fn tails(State(api): State<Api>, target: Target) -> Reply {
+/// Lists the tails that send to a Worker: none.
+#[utoipa::path(get, path = "/workers/tails/by-consumer/{script_name}", tag = "Workers")]
+pub(super) async fn tails(State(api): State<Api>, target: Target) -> Reply<Empty> {
     blocking(&api.store, move |store| store.script(&target.key)).await?;
-    ok(json!([]))
+    ok(Empty)
 }
 
-/// Durable Object namespaces: none.
-pub(super) async fn durable_objects() -> Reply {
-    ok(json!([]))
+/// Lists the Durable Object namespaces: none.
+#[utoipa::path(get, path = "/workers/durable_objects/namespaces", tag = "Workers")]
+pub(super) async fn durable_objects() -> Reply<Empty> {
+    ok(Empty)
 }
 
 /// The bindings of the account's Workers that name a Worker: as a service, as an outbound Worker.
-fn referring(store: &Store, target: &Target) -> Result<(Vec<Value>, Vec<Value>), StoreError> {
+fn referring(store: &Store, target: &Target) -> Result<References, StoreError> {
     store.script(&target.key)?;
     let name = target.key.name.as_str();
-    let (mut services, mut outbounds, mut cursor) = (Vec::new(), Vec::new(), None);
+    let (mut references, mut cursor) = (References::default(), None);
     loop {
         let page = store.scripts(Scope::Account, &TagFilter::default(), 100, cursor.as_deref())?;
         for script in page.items.iter().filter(|script| script.key != target.key) {
             for binding in store.load(&script.key)?.code.bindings {
                 match binding.value {
                     BindingValue::Service { service, .. } if service.as_str() == name => {
-                        services.push(json!({
-                            "service": script.key.name.as_str(),
-                            "environment": "production",
-                            "name": binding.name,
-                        }));
+                        references.services.incoming.push(ServiceReference {
+                            service: script.key.name.as_str().to_owned(),
+                            environment: PRODUCTION,
+                            name: binding.name,
+                        });
                     }
                     BindingValue::DispatchNamespace { namespace, outbound: Some(outbound) }
                         if outbound.service == name =>
                     {
                         let namespace = store.namespace_by_id(namespace).map(|namespace| namespace.name.to_string());
-                        outbounds.push(json!({
-                            "service": script.key.name.as_str(),
-                            "environment": "production",
-                            "name": binding.name,
-                            "namespace": namespace.unwrap_or_default(),
-                            "params": outbound.parameters.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
-                        }));
+                        references.dispatch_outbounds.push(DispatchOutbound {
+                            service: script.key.name.as_str().to_owned(),
+                            environment: PRODUCTION,
+                            name: binding.name,
+                            namespace: namespace.unwrap_or_default(),
+                            params: outbound.parameters.into_iter().map(|name| OutboundParameter { name }).collect(),
+                        });
                     }
                     _ => {}
                 }
@@ -160,7 +279,7 @@ fn referring(store: &Store, target: &Target) -> Result<(Vec<Value>, Vec<Value>),
         }
         cursor = page.cursor;
         if cursor.is_none() {
-            return Ok((services, outbounds));
+            return Ok(references);
         }
     }
 }

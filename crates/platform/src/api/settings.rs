@@ -3,47 +3,94 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
-use super::bindings::{Before, resolve, show_all};
+use super::Api;
+use super::bindings::{Before, ShownBinding, resolve, show_all};
 use super::body::{self, content_type};
 use super::change::{Check, derive};
 use super::envelope::ok;
-use super::error::{Fault, Reply};
+use super::error::{ContentTypes, Fault, Reply, TooMany};
 use super::path::Target;
-use super::upload::{Form, Metadata, read_form};
-use super::{Api, scripts};
+use super::scripts::{Runs, ScriptSettings, describe};
+use super::upload::{Form, Metadata, SettingsChange, SettingsForm, read_form};
 use crate::deploy::blocking;
 use crate::store::{Script, Store, StoreError};
 use crate::worker::{Code, ScriptKey};
 
-/// Shows all settings.
-pub(super) async fn get(State(api): State<Api>, target: Target) -> Reply {
-    let shown = blocking(&api.store, move |store| {
-        let (script, code) = (store.script(&target.key)?, store.load(&target.key)?.code);
-        Ok::<_, StoreError>(show(store, &script, &code))
-    })
-    .await?;
-    ok(shown)
+/// All settings of a script.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Settings {
+    bindings: Vec<ShownBinding>,
+    compatibility_date: String,
+    compatibility_flags: Vec<String>,
+    #[serde(flatten)]
+    runs: Runs,
+    #[serde(flatten)]
+    of_script: SettingsOfScript,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
+    annotations: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
+    cache_options: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
+    limits: Option<Value>,
 }
 
-/// Changes those that are named. `bindings`, when named, are all bindings; one with a name and a type alone stays as it is.
-pub(super) async fn patch(State(api): State<Api>, target: Target, headers: HeaderMap, body: Body) -> Reply {
+/// The settings that belong to a script and to no version of it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SettingsOfScript {
+    tags: Vec<String>,
+    #[serde(flatten)]
+    settings: ScriptSettings,
+}
+
+/// Shows all settings of a script.
+#[utoipa::path(get, path = "/settings", tag = "Settings")]
+pub(super) async fn get(State(api): State<Api>, target: Target) -> Reply<Settings> {
+    shown(&api, target).await
+}
+
+/// Changes those settings that are named. `bindings`, when named, are all bindings; one with a name and a type alone stays
+/// as it is.
+#[utoipa::path(
+    patch,
+    path = "/settings",
+    tag = "Settings",
+    request_body(content(
+        (SettingsForm = "multipart/form-data"),
+        (SettingsChange = "application/json"),
+        (SettingsChange = "application/merge-patch+json"),
+    )),
+    responses(TooMany, ContentTypes),
+)]
+pub(super) async fn patch(State(api): State<Api>, target: Target, headers: HeaderMap, body: Body) -> Reply<Settings> {
     let (part, value) = read(&headers, body).await?;
     let change = std::sync::Arc::new(Metadata::read(part, value)?);
     let (key, tags) = (target.key.clone(), change.tags.clone());
     derive(&api, &target.key, Check::Started, tags, move |store, code| edit(store, &key, &change, code)).await?;
-    get(State(api), target).await
+    shown(&api, target).await
 }
 
 /// Shows those settings that belong to the script and to no version of it.
-pub(super) async fn get_of_script(State(api): State<Api>, target: Target) -> Reply {
-    let script = blocking(&api.store, move |store| store.script(&target.key)).await?;
-    ok(show_of_script(&script))
+#[utoipa::path(get, path = "/script-settings", tag = "Settings")]
+pub(super) async fn get_of_script(State(api): State<Api>, target: Target) -> Reply<SettingsOfScript> {
+    shown_of_script(&api, target).await
 }
 
-/// Changes those. A runtime looks at none of them, so nothing is started.
-pub(super) async fn patch_of_script(State(api): State<Api>, target: Target, body: Body) -> Reply {
+/// Changes those.
+#[utoipa::path(
+    patch,
+    path = "/script-settings",
+    tag = "Settings",
+    request_body = SettingsChange,
+    responses(TooMany),
+)]
+pub(super) async fn patch_of_script(State(api): State<Api>, target: Target, body: Body) -> Reply<SettingsOfScript> {
     let change = Metadata::read("settings", body::json(body).await?)?;
     let settings: Map<String, Value> =
         change.settings.into_iter().filter(|(key, _)| OF_SCRIPT.contains(&key.as_str())).collect();
@@ -54,6 +101,7 @@ pub(super) async fn patch_of_script(State(api): State<Api>, target: Target, body
         before != value && !(is_off(before) && is_off(value))
     };
     if settings.iter().any(changes) {
+        // A runtime looks at none of them, so nothing is started.
         derive(&api, &target.key, Check::CarriedOver, change.tags, move |_, code| {
             merge(&mut code.settings, &settings);
             Ok(())
@@ -63,7 +111,21 @@ pub(super) async fn patch_of_script(State(api): State<Api>, target: Target, body
         let key = target.key.clone();
         blocking(&api.store, move |store| store.set_tags(&key, &tags)).await?;
     }
-    get_of_script(State(api), target).await
+    shown_of_script(&api, target).await
+}
+
+async fn shown(api: &Api, target: Target) -> Reply<Settings> {
+    let shown = blocking(&api.store, move |store| {
+        let (script, code) = (store.script(&target.key)?, store.load(&target.key)?.code);
+        Ok::<_, StoreError>(show(store, &script, code))
+    })
+    .await?;
+    ok(shown)
+}
+
+async fn shown_of_script(api: &Api, target: Target) -> Reply<SettingsOfScript> {
+    let script = blocking(&api.store, move |store| store.script(&target.key)).await?;
+    ok(show_of_script(&script))
 }
 
 /// The settings that belong to a script and to no version.
@@ -139,26 +201,20 @@ fn merge(settings: &mut Map<String, Value>, change: &Map<String, Value>) {
     }
 }
 
-/// All settings of a script.
-pub(super) fn show(store: &Store, script: &Script, code: &Code) -> Value {
-    let mut shown = show_of_script(script);
-    let mut set = |key: &str, value: Value| shown.insert(key.to_owned(), value);
-    set("bindings", show_all(store, &code.bindings).into());
-    set("compatibility_date", json!(code.compatibility_date));
-    set("compatibility_flags", json!(code.compatibility_flags));
-    for key in ["usage_model", "placement"] {
-        set(key, scripts::describe(script).remove(key).unwrap_or_default());
+fn show(store: &Store, script: &Script, code: Code) -> Settings {
+    let setting = |key: &str| code.settings.get(key).cloned();
+    Settings {
+        bindings: show_all(store, &code.bindings),
+        runs: describe(script).runs,
+        of_script: show_of_script(script),
+        annotations: setting("annotations"),
+        cache_options: setting("cache_options"),
+        limits: setting("limits"),
+        compatibility_date: code.compatibility_date,
+        compatibility_flags: code.compatibility_flags,
     }
-    for key in ["annotations", "cache_options", "limits"] {
-        if let Some(value) = code.settings.get(key) {
-            set(key, value.clone());
-        }
-    }
-    shown.into()
 }
 
-fn show_of_script(script: &Script) -> Map<String, Value> {
-    let mut described = scripts::describe(script);
-    described.retain(|key, _| matches!(key.as_str(), "logpush" | "observability" | "tags" | "tail_consumers"));
-    described
+fn show_of_script(script: &Script) -> SettingsOfScript {
+    SettingsOfScript { tags: script.tags.clone(), settings: describe(script).settings }
 }

@@ -2,14 +2,16 @@
 
 use axum::body::Body;
 use axum::extract::State;
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::Api;
 use super::body;
-use super::envelope::ok;
+use super::envelope::{Nothing, done, ok};
 use super::error::{Fault, Reply, shown};
 use super::path::{Captures, Target};
-use super::query::Query;
+use super::query::{Query, Tagged};
 use crate::deploy::blocking;
 
 /// The most tags of one script.
@@ -17,20 +19,32 @@ pub(super) const MOST_TAGS: usize = 8;
 /// The longest tag, in characters.
 const LONGEST_TAG: usize = 1024;
 
-/// Lists them; with `?tags=FILTER`, says whether the filter meets them.
-pub(super) async fn list(State(api): State<Api>, target: Target, query: Query) -> Reply {
+/// Tags, or whether a filter meets them.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Tags {
+    /// All of them.
+    All(Vec<String>),
+    /// With a filter: whether it meets them.
+    Met(bool),
+}
+
+/// Lists the tags of a script; with a filter, says whether it meets them.
+#[utoipa::path(get, path = "/tags", tag = "Tags", params(Tagged))]
+pub(super) async fn list(State(api): State<Api>, target: Target, query: Query) -> Reply<Tags> {
     let script = blocking(&api.store, move |store| store.script(&target.key)).await?;
     match query.tags()? {
-        None => ok(script.tags),
+        None => ok(Tags::All(script.tags)),
         Some(filter) => {
             let has = |tag: &String| script.tags.contains(tag);
-            ok(filter.with.iter().all(has) && !filter.without.iter().any(has))
+            ok(Tags::Met(filter.with.iter().all(has) && !filter.without.iter().any(has)))
         }
     }
 }
 
-/// Replaces them.
-pub(super) async fn replace(State(api): State<Api>, target: Target, body: Body) -> Reply {
+/// Replaces the tags of a script.
+#[utoipa::path(put, path = "/tags", tag = "Tags", request_body(content = Option<Vec<String>>))]
+pub(super) async fn replace(State(api): State<Api>, target: Target, body: Body) -> Reply<Vec<String>> {
     let tags = match body::json::<Value>(body).await? {
         Value::Null => Vec::new(),
         tags => parse(tags)?,
@@ -38,22 +52,24 @@ pub(super) async fn replace(State(api): State<Api>, target: Target, body: Body) 
     ok(blocking(&api.store, move |store| store.set_tags(&target.key, &tags)).await?)
 }
 
-/// Adds one.
-pub(super) async fn add(State(api): State<Api>, target: Target, captures: Captures) -> Reply {
+/// Adds a tag to a script.
+#[utoipa::path(put, path = "/tags/{tag}", tag = "Tags")]
+pub(super) async fn add(State(api): State<Api>, target: Target, captures: Captures) -> Reply<Nothing> {
     let tag = captures.one("tag").to_owned();
     check(&tag)?;
     if blocking(&api.store, move |store| store.add_tag(&target.key, &tag, MOST_TAGS)).await? {
-        ok(Value::Null)
+        done()
     } else {
         Err(too_many())
     }
 }
 
-/// Takes one away.
-pub(super) async fn remove(State(api): State<Api>, target: Target, captures: Captures) -> Reply {
+/// Takes a tag from a script.
+#[utoipa::path(delete, path = "/tags/{tag}", tag = "Tags")]
+pub(super) async fn remove(State(api): State<Api>, target: Target, captures: Captures) -> Reply<Nothing> {
     let tag = captures.one("tag").to_owned();
     blocking(&api.store, move |store| store.remove_tag(&target.key, &tag)).await?;
-    ok(Value::Null)
+    done()
 }
 
 /// Reads an array of tags; one that is there twice counts once.

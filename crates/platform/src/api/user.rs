@@ -1,55 +1,94 @@
 //! Who is asking: one user with one account, whatever the token.
 
 use axum::extract::State;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Api;
-use super::envelope::{ok, page};
-use super::error::Reply;
-use super::query::{Query, paged};
+use super::envelope::{Page, ok};
+use super::error::{Paged, Reply};
+use super::query::{Numbered, Query, paged};
 
 /// The address of the one user. `.invalid` is nobody's (RFC 6761 §6.4).
 pub(super) const EMAIL: &str = "developer@tidegate.invalid";
 /// When the account was made, as far as anybody asks.
 const CREATED: &str = "2026-01-01T00:00:00Z";
 
-/// Whether the token is good. A bad one does not come as far as this.
-pub(super) async fn verify_token(State(api): State<Api>) -> Reply {
-    ok(json!({ "id": api.account, "status": "active" }))
+/// A token.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Token {
+    id: String,
+    /// `active`: one that is not does not come as far as this.
+    status: &'static str,
 }
 
 /// The user.
-pub(super) async fn user(State(api): State<Api>) -> Reply {
-    ok(json!({ "id": api.account, "email": EMAIL, "username": "developer", "created_on": CREATED }))
-}
-
-/// The accounts: one.
-pub(super) async fn accounts(State(api): State<Api>, query: Query) -> Reply {
-    one(account_of(&api), &query)
+#[derive(Serialize, ToSchema)]
+pub(super) struct User {
+    id: String,
+    email: &'static str,
+    username: &'static str,
+    #[schema(format = DateTime)]
+    created_on: &'static str,
 }
 
 /// The account.
-pub(super) async fn account(State(api): State<Api>) -> Reply {
+#[derive(Serialize, ToSchema)]
+pub(super) struct Account {
+    id: String,
+    name: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[schema(format = DateTime)]
+    created_on: &'static str,
+}
+
+/// That the user belongs to the account.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Membership {
+    id: String,
+    status: &'static str,
+    account: Account,
+    roles: [&'static str; 1],
+}
+
+/// Says whether the token is good.
+#[utoipa::path(get, path = "/user/tokens/verify", tag = "User")]
+pub(super) async fn verify_token(State(api): State<Api>) -> Reply<Token> {
+    ok(Token { id: api.account, status: "active" })
+}
+
+/// Shows the user.
+#[utoipa::path(get, path = "/user", tag = "User")]
+pub(super) async fn user(State(api): State<Api>) -> Reply<User> {
+    ok(User { id: api.account, email: EMAIL, username: "developer", created_on: CREATED })
+}
+
+/// Lists the accounts: one.
+#[utoipa::path(get, path = "/accounts", tag = "User", params(Numbered))]
+pub(super) async fn accounts(State(api): State<Api>, query: Query) -> Paged<Account> {
+    one(account_of(&api), &query)
+}
+
+/// Shows the account.
+#[utoipa::path(get, path = "/", tag = "User")]
+pub(super) async fn account(State(api): State<Api>) -> Reply<Account> {
     ok(account_of(&api))
 }
 
-/// The memberships: one.
-pub(super) async fn memberships(State(api): State<Api>, query: Query) -> Reply {
-    let membership = json!({
-        "id": api.account,
-        "status": "accepted",
-        "account": account_of(&api),
-        "roles": ["Administrator"],
-    });
-    one(membership, &query)
+/// Lists the memberships: one.
+#[utoipa::path(get, path = "/memberships", tag = "User", params(Numbered))]
+pub(super) async fn memberships(State(api): State<Api>, query: Query) -> Paged<Membership> {
+    let account = account_of(&api);
+    one(Membership { id: api.account, status: "accepted", account, roles: ["Administrator"] }, &query)
 }
 
-fn one(item: Value, query: &Query) -> Reply {
+fn one<T>(item: T, query: &Query) -> Paged<T> {
     let (number, per_page) = query.page(20, 1000)?;
-    let (items, info) = paged(vec![item], number, per_page);
-    page(items, info)
+    let (result, info) = paged(vec![item], number, per_page);
+    Ok(Page { result, info })
 }
 
-fn account_of(api: &Api) -> Value {
-    json!({ "id": api.account, "name": "Tidegate", "type": "standard", "created_on": CREATED })
+fn account_of(api: &Api) -> Account {
+    Account { id: api.account.clone(), name: "Tidegate", kind: "standard", created_on: CREATED }
 }

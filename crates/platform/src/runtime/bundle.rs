@@ -10,6 +10,8 @@ use crate::worker::{Binding, BindingValue, Code, Entry, ModuleKind};
 struct Head<'c> {
     version: &'c str,
     trusted: bool,
+    /// Whether what it does is to be told.
+    followed: bool,
     subrequests: Option<u64>,
     entry: &'c Entry,
     compatibility_date: &'c str,
@@ -26,11 +28,12 @@ struct ModuleHead<'c> {
 }
 
 /// Writes one.
-pub(super) fn encode(code: &Code, version: &str, trusted: bool) -> Result<Vec<u8>, serde_json::Error> {
+pub(super) fn encode(code: &Code, version: &str, trusted: bool, followed: bool) -> Result<Vec<u8>, serde_json::Error> {
     let module = |module: &'_ crate::worker::Module| module.content.len();
     let head = Head {
         version,
         trusted,
+        followed,
         subrequests: code.subrequests(),
         entry: &code.entry,
         compatibility_date: &code.compatibility_date,
@@ -60,6 +63,7 @@ fn binding(binding: &Binding) -> Value {
             json!({ "type": "analytics_engine", "name": name, "dataset": dataset })
         }
         BindingValue::D1 { database_id } => json!({ "type": "d1", "name": name, "database_id": database_id }),
+        BindingValue::Assets => json!({ "type": "assets", "name": name }),
         BindingValue::DataBlob { part } => json!({ "type": "data_blob", "name": name, "part": part }),
         BindingValue::DispatchNamespace { namespace, outbound } => {
             json!({ "type": "dispatch_namespace", "name": name, "namespace": namespace.0.to_string(), "outbound": outbound })

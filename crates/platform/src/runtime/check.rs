@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Method;
+use hyper::body::Bytes;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -36,6 +37,13 @@ pub(super) struct Running {
     started: u64,
 }
 
+/// Why there is no answer.
+enum Silence {
+    NotStarted(RuntimeError),
+    Hung,
+    Dead(String),
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Outcome {
@@ -53,28 +61,21 @@ impl Checker {
     /// Starts code.
     pub(super) async fn check(&self, code: &Code) -> Result<Started, StartError> {
         let runtime = |error: &dyn std::fmt::Display| StartError::Runtime(error.to_string());
-        let bytes = bundle::encode(code, "candidate", true).map_err(|error| runtime(&error))?;
+        let bytes = bundle::encode(code, "candidate", true, false).map_err(|error| runtime(&error))?;
         let name = Uuid::new_v4().simple().to_string();
         let mut running = self.running.lock().await;
-        let socket = self.ready(&mut running).await.map_err(|error| runtime(&error))?;
         self.candidates.put(&name, bytes);
-        let asked = ask(&socket, Method::POST, &format!("/{name}"), Vec::new(), LIMIT).await;
+        let mut answer = self.ask(&mut running, &name).await;
+        if matches!(answer, Err(Silence::Dead(_))) {
+            // It may have been somebody else who killed the process. A candidate that ends it ends the next one as well.
+            answer = self.ask(&mut running, &name).await;
+        }
         self.candidates.remove(&name);
-        let answer = match asked {
-            Ok(answer) => answer,
-            Err(error) => {
-                // Hung, or dead: the next candidate gets another process.
-                if let Some(mut process) = running.process.take() {
-                    process.kill().await;
-                }
-                return Err(match error {
-                    AdminError::Silent => StartError::TooSlow,
-                    AdminError::Failed(why) => {
-                        StartError::Script(format!("Script startup exceeded memory limit. ({why})"))
-                    }
-                });
-            }
-        };
+        let answer = answer.map_err(|silence| match silence {
+            Silence::NotStarted(error) => runtime(&error),
+            Silence::Hung => StartError::TooSlow,
+            Silence::Dead(why) => StartError::Script(format!("Script startup exceeded memory limit. ({why})")),
+        })?;
         match serde_json::from_slice(&answer).map_err(|error| runtime(&error))? {
             Outcome::Started(started) => Ok(started),
             Outcome::Message(message) => {
@@ -82,6 +83,21 @@ impl Checker {
                 Err(StartError::Script(message.to_owned()))
             }
         }
+    }
+
+    /// Has the process start a candidate. One that does not answer is not asked again: the next gets another process.
+    async fn ask(&self, running: &mut Running, name: &str) -> Result<Bytes, Silence> {
+        let socket = self.ready(running).await.map_err(Silence::NotStarted)?;
+        let asked = ask(&socket, Method::POST, &format!("/{name}"), Vec::new(), LIMIT).await;
+        if asked.is_err()
+            && let Some(mut process) = running.process.take()
+        {
+            process.kill().await;
+        }
+        asked.map_err(|error| match error {
+            AdminError::Silent => Silence::Hung,
+            AdminError::Failed(why) => Silence::Dead(why),
+        })
     }
 
     /// Starts the process unless it runs.

@@ -16,11 +16,15 @@ pub const SCHEME_HEADER: &str = "x-tidegate-scheme";
 pub const CF_HEADER: &str = "x-tidegate-cf";
 
 /// Modules of the platform's own Workers.
-const OWN: [(&str, &str); 3] = [
+const OWN: [(&str, &str); 4] = [
     ("host.js", include_str!("js/host.js")),
     ("isolates.js", include_str!("js/isolates.js")),
     ("code.js", include_str!("js/code.js")),
+    ("tail.js", include_str!("js/tail.js")),
 ];
+
+/// A Worker of one module.
+const LEDGER: (&str, &str) = ("ledger.js", include_str!("js/ledger.js"));
 
 /// Modules that they put into the Workers that they load: texts, to them.
 const WITHIN: [(&str, &str); 5] = [
@@ -34,7 +38,8 @@ const WITHIN: [(&str, &str); 5] = [
 /// Writes what the configs embed into the folder in which they will lie.
 pub(super) fn write_modules(folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder.join("within"))?;
-    OWN.iter().chain(&WITHIN).try_for_each(|(name, text)| fs::write(folder.join(name), text))
+    let texts = OWN.iter().chain(&WITHIN).chain([&LEDGER]);
+    texts.into_iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
 }
 
 /// The name of the socket on which requests come in.
@@ -77,6 +82,10 @@ const config :Workerd.Config = (
     (name = "egress", {egress}),
     # Without this one, a Worker whose way out is forgotten would reach the internet.
     (name = "internet", network = (allow = [])),
+    (name = "ledger", worker = (
+      modules = [(name = "ledger.js", esModule = embed "ledger.js")],
+      compatibilityDate = "{DATE}", globalOutbound = "internet",
+    )),
     # A Worker with any tail is traced; this one is never told anything that matters.
     (name = "tail", worker = (
       modules = [(name = "tail.js", esModule = "export default {{ tail() {{}} }}")],
@@ -101,7 +110,10 @@ const gate :Workerd.Worker = (
   modules = [{modules}],
   compatibilityDate = "{DATE}", compatibilityFlags = ["experimental"],
   globalOutbound = "internet",
-  bindings = [{gate}],
+  bindings = [
+    {gate}, (name = "LEDGER", service = (name = "ledger", entrypoint = "Ledger")),
+    (name = "OVER", service = "ledger"), (name = "TAIL", service = "tail"),
+  ],
   tails = ["tail"],
 );
 "#,

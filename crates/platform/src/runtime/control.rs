@@ -19,6 +19,7 @@ use crate::deploy::blocking;
 use crate::kv::{self, KvError};
 use crate::names::ScriptName;
 use crate::store::{KvEntry, KvKey, Loaded, Store, StoreError, TagFilter};
+use crate::tails::Tails;
 use crate::worker::{BindingValue, NamespaceId, Scope, ScriptKey};
 
 /// Beneath this name, account Workers have hosts of their own.
@@ -30,6 +31,7 @@ pub(super) struct Control {
     pub(super) store: Store,
     pub(super) dispatcher: Option<String>,
     pub(super) candidates: Candidates,
+    pub(super) tails: Tails,
 }
 
 /// Code that is to be started before it is accepted, as it travels, by a name for the while.
@@ -57,6 +59,7 @@ impl Control {
             .route("/worker/{scope}/{name}", get(worker))
             .route("/version/{scope}/{name}/{version}", get(version))
             .route("/candidate/{name}", get(candidate))
+            .route("/tail/{scope}/{name}", post(tail))
             .route("/kv/{id}/value/{*key}", get(kv_get).put(kv_put).delete(kv_delete))
             .route("/kv/{id}/keys", get(kv_keys))
             .route("/d1/{id}", post(d1_call))
@@ -155,7 +158,8 @@ fn dispatchers(store: &Store) -> Result<Vec<ScriptName>, StoreError> {
 
 async fn worker(State(control): State<Control>, Path((scope, name)): Path<(String, String)>) -> Answer {
     let key = key(&scope, &name)?;
-    encoded(&blocking(&control.store, move |store| store.load(&key)).await?)
+    let followed = control.tails.follow(&key);
+    encoded(&blocking(&control.store, move |store| store.load(&key)).await?, followed)
 }
 
 async fn version(
@@ -163,7 +167,8 @@ async fn version(
     Path((scope, name, version)): Path<(String, String, String)>,
 ) -> Answer {
     let key = key(&scope, &name)?;
-    encoded(&blocking(&control.store, move |store| store.load_version(&key, &version)).await?)
+    let followed = control.tails.follow(&key);
+    encoded(&blocking(&control.store, move |store| store.load_version(&key, &version)).await?, followed)
 }
 
 async fn candidate(State(control): State<Control>, Path(name): Path<String>) -> Answer {
@@ -171,8 +176,25 @@ async fn candidate(State(control): State<Control>, Path(name): Path<String>) -> 
     found.map(Body::from).map(Body::into_response).ok_or_else(|| Refusal(StatusCode::NOT_FOUND, String::new()))
 }
 
-fn encoded(loaded: &Loaded) -> Answer {
-    let bytes = bundle::encode(&loaded.code, &loaded.version, loaded.trusted);
+/// What an invocation of a script came to, for those who follow it.
+async fn tail(
+    State(control): State<Control>,
+    Path((scope, name)): Path<(String, String)>,
+    axum::Json(mut event): axum::Json<serde_json::Map<String, Value>>,
+) -> Answer {
+    let key = key(&scope, &name)?;
+    if control.tails.follow(&key) {
+        let followed = key.clone();
+        let script = blocking(&control.store, move |store| store.script(&followed)).await?;
+        event.insert("scriptName".to_owned(), key.name.as_str().into());
+        event.insert("scriptTags".to_owned(), script.tags.into());
+        control.tails.publish(&key, &event.into());
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn encoded(loaded: &Loaded, followed: bool) -> Answer {
+    let bytes = bundle::encode(&loaded.code, &loaded.version, loaded.trusted, followed);
     let bytes = bytes.map_err(|error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     Ok(Body::from(bytes).into_response())
 }

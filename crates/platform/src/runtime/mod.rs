@@ -7,30 +7,36 @@ mod config;
 mod control;
 mod output;
 mod process;
+mod processes;
 mod supervisor;
 mod version;
 
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::net::{UnixListener, UnixSocket};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::broadcast;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use self::check::Checker;
 use self::control::{Candidates, Control};
-use self::output::Output;
-use self::supervisor::{Inbox, Supervisor, Told};
+use self::processes::Processes;
 use crate::store::{Change, Started, Store};
+use crate::tails::Tails;
 use crate::worker::{Code, NamespaceId};
 
 pub use self::config::{CF_HEADER, SCHEME_HEADER};
 pub use self::control::WORKERS_DOMAIN;
 pub use self::supervisor::PATIENCE;
+
+/// How long a port may be another's before it counts as taken.
+const TAKEN: Duration = Duration::from_secs(1);
 
 /// Where requests that leave the platform go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +54,13 @@ pub struct RuntimeOptions {
     pub workerd: PathBuf,
     /// Where the platform's Workers listen; port 0 takes a free one.
     pub address: SocketAddr,
-    /// A folder of its own, for sockets and configs: short, since a socket's path has at most 107 bytes.
+    /// A folder of its own, for sockets and configs: short, since a socket's path has at most 107 bytes. It is taken away
+    /// should this program be killed.
     pub folder: PathBuf,
     /// Where requests that leave go.
     pub egress: Egress,
+    /// As many workerd processes serve, all on the one address: each runs JavaScript on one thread.
+    pub processes: NonZeroUsize,
     /// The account Worker that answers requests to hosts that name none; without it the only one with a dispatch binding.
     pub dispatcher: Option<String>,
 }
@@ -122,25 +131,40 @@ pub enum Event {
         /// One JSON object.
         record: String,
     },
-    /// workerd was silent for too long, was killed and started again. The user Workers that were under way, the
-    /// likeliest culprit first, as `namespace/script`.
-    Hung(Vec<String>),
-    /// workerd ended by itself (its memory was exhausted, somebody killed it) and was started again.
+    /// A workerd was silent for too long, was killed and started again.
+    Hung {
+        /// The process that was killed.
+        pid: u32,
+        /// The user Workers that were under way in it, the likeliest culprit first, as `namespace/script`.
+        invocations: Vec<String>,
+    },
+    /// A workerd ended by itself (its memory was exhausted, somebody killed it) and was started again.
     Restarted {
+        /// The process that ended.
+        pid: u32,
         /// How it ended.
         reason: String,
         /// As of [`Hung`](Self::Hung).
         invocations: Vec<String>,
     },
+    /// workerd does not start, or ends before it serves. It is started again after a pause; requests wait meanwhile.
+    Down {
+        /// What is the matter.
+        reason: String,
+        /// How long until the next start.
+        pause: Duration,
+    },
 }
 
-/// A handle on the running workerd. It is killed when the last handle is gone.
+/// A handle on what runs. All of it ends when the last handle is gone.
 #[derive(Clone)]
 pub struct Runtime {
     inner: Arc<Inner>,
-    changes: mpsc::UnboundedSender<Told>,
+    processes: Arc<Processes>,
     checker: Arc<Checker>,
-    tasks: Arc<Tasks>,
+    tails: Tails,
+    // Answers what the processes ask; its one task goes with it.
+    _control: Arc<JoinSet<()>>,
 }
 
 struct Inner {
@@ -149,25 +173,8 @@ struct Inner {
     listener: OwnedFd,
     address: SocketAddr,
     config: PathBuf,
-    output: Arc<Output>,
-    pid: watch::Sender<Option<u32>>,
-}
-
-/// What ends with the last handle.
-struct Tasks {
-    stop: Mutex<Option<oneshot::Sender<()>>>,
-    supervisor: Mutex<Option<JoinHandle<()>>>,
-    control: JoinHandle<()>,
-}
-
-impl Drop for Tasks {
-    fn drop(&mut self) {
-        // The process goes with the task that holds it.
-        if let Some(supervisor) = self.supervisor.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            supervisor.abort();
-        }
-        self.control.abort();
-    }
+    mark: String,
+    events: broadcast::Sender<Event>,
 }
 
 impl Inner {
@@ -183,13 +190,13 @@ impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runtime")
             .field("address", &self.inner.address)
-            .field("pid", &self.pid())
+            .field("pids", &self.pids())
             .finish_non_exhaustive()
     }
 }
 
 impl Runtime {
-    /// Starts workerd and waits until it listens.
+    /// Starts workerd, as many as are asked for, and waits until all of them listen.
     pub async fn start(options: RuntimeOptions, store: Store) -> Result<Self, RuntimeError> {
         version::check(&options.workerd).await?;
         let folder = options.folder.clone();
@@ -198,7 +205,7 @@ impl Runtime {
             move |source| RuntimeError::Io { context, source }
         };
         let taken = |source| RuntimeError::Listen { address: options.address, source };
-        let listener = TcpListener::bind(options.address).map_err(taken)?;
+        let listener = bind(options.address).await.map_err(taken)?;
         let address = listener.local_addr().map_err(taken)?;
         listener.set_nonblocking(true).map_err(taken)?;
 
@@ -213,16 +220,20 @@ impl Runtime {
         let check_config = write("check.capnp", config::checking(&control_socket))?;
 
         let candidates = Candidates::default();
-        let control =
-            Control { store: store.clone(), dispatcher: options.dispatcher.clone(), candidates: candidates.clone() };
+        let tails = Tails::default();
+        let control = Control {
+            store: store.clone(),
+            dispatcher: options.dispatcher.clone(),
+            candidates: candidates.clone(),
+            tails: tails.clone(),
+        };
         let _ = std::fs::remove_file(&control_socket);
         let control_listener = listen(&control_socket).map_err(io("cannot open a socket in"))?;
-        let control = tokio::spawn(async move {
+        let mut answering = JoinSet::new();
+        answering.spawn(async move {
             let _ = axum::serve(control_listener, control.router()).await;
         });
 
-        let (changes, inbox) = mpsc::unbounded_channel();
-        let (stop, stopped) = oneshot::channel();
         let checker = Arc::new(Checker {
             workerd: options.workerd.clone(),
             config: check_config,
@@ -230,47 +241,27 @@ impl Runtime {
             candidates,
             running: tokio::sync::Mutex::default(),
         });
-        let inner = Arc::new(Inner {
-            options,
-            store,
-            listener: listener.into(),
-            address,
-            config,
-            output: Arc::new(Output::new(mark)),
-            pid: watch::channel(None).0,
-        });
-        let mut supervisor = Supervisor {
-            inner: Arc::clone(&inner),
-            inbox: Inbox { changes: inbox, stop: stopped },
-            started: 0,
-            untold: Vec::new(),
-            running: Vec::new(),
-        };
-        let (process, warm) = tokio::join!(supervisor.start(), Arc::clone(&checker).warm());
-        let tasks = |supervisor| Tasks { stop: Mutex::new(Some(stop)), supervisor: Mutex::new(supervisor), control };
-        let (process, ()) = match process.and_then(|process| warm.map(|()| (process, ()))) {
-            Ok(both) => both,
-            Err(error) => {
-                drop(tasks(None));
-                return Err(error);
-            }
-        };
-        let running = tokio::spawn(supervisor.run(process));
-        Ok(Self { inner, changes, checker, tasks: Arc::new(tasks(Some(running))) })
+        let count = options.processes;
+        let events = output::events();
+        let inner = Arc::new(Inner { options, store, listener: listener.into(), address, config, mark, events });
+        let (processes, ()) = tokio::try_join!(Processes::start(&inner, count), Arc::clone(&checker).warm())?;
+        Ok(Self { inner, processes: Arc::new(processes), checker, tails, _control: Arc::new(answering) })
     }
 
-    /// Tells workerd which versions are current; comes back when that is what new requests run.
+    /// Tells all processes which versions are current; comes back when that is what new requests run, wherever they meet
+    /// it. A process that hangs is waited for, until it is replaced.
     pub async fn apply(&self, changes: &[Change]) {
-        let (done, heard) = oneshot::channel();
-        if self.changes.send((changes.to_vec(), done)).is_ok() {
-            // It fails when the platform is being stopped: the next one begins with what the store says.
-            let _ = heard.await;
-        }
+        self.processes.apply(changes).await;
     }
 
     /// Starts code apart from the Workers that serve, in a process of its own.
     pub async fn check(&self, code: &Code) -> Result<Started, StartError> {
         self.checker.check(code).await
+    }
+
+    /// Who follows what Workers do. After a change of it, [apply](Self::apply) the script's current version.
+    pub fn tails(&self) -> &Tails {
+        &self.tails
     }
 
     /// Where the platform's Workers listen.
@@ -280,21 +271,29 @@ impl Runtime {
 
     /// What happens from now on.
     pub fn events(&self) -> broadcast::Receiver<Event> {
-        self.inner.output.listen()
+        self.inner.events.subscribe()
     }
 
-    /// The process id of workerd, as it is now.
-    pub fn pid(&self) -> Option<u32> {
-        *self.inner.pid.borrow()
+    /// The process ids of the workerds that serve, as they are now: one that is being replaced has none.
+    pub fn pids(&self) -> Vec<u32> {
+        self.processes.pids()
     }
 
-    /// Ends workerd: requests under way may finish within a short grace.
+    /// Ends all processes: requests under way may finish within a short grace.
     pub async fn stop(&self) {
-        let stop = self.tasks.stop.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let supervisor = self.tasks.supervisor.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(stop);
-        if let Some(supervisor) = supervisor {
-            let _ = supervisor.await;
+        self.processes.stop().await;
+    }
+}
+
+/// Listens. Where another platform was killed just now, its workerd may have the port for a moment longer.
+async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let end = Instant::now() + TAKEN;
+    loop {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && Instant::now() < end => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            other => return other,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What comes out of workerd's pipes, and who may have written it.
 //!
 //! All Workers write to the same two pipes. Lines of account Workers begin with a *mark*, a random word that user Workers
-//! do not know; so a user Worker can write what it likes and still makes no decision record.
+//! do not know; so a user Worker can write what it likes and still makes no decision record. All processes have the same.
 //!
-//! A line is dealt with where it is read. Nothing is queued but for those who [listen](Output::listen), who lose the
-//! oldest where a Worker prints faster than they read; workerd waits for a pipe that is full.
+//! A line is dealt with where it is read. Nothing is queued but for those who listen to [events], who lose the oldest
+//! where a Worker prints faster than they read; workerd waits for a pipe that is full.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,12 @@ const KEPT: usize = 4096;
 /// The invocations that are remembered for the case that workerd hangs or ends.
 const REMEMBERED: usize = 16;
 
-/// Reads the lines of one workerd after another.
+/// Where the events of all processes come together.
+pub(super) fn events() -> broadcast::Sender<Event> {
+    broadcast::channel(KEPT).0
+}
+
+/// Reads the lines of one workerd after another, those that were started in its place.
 #[derive(Debug)]
 pub(super) struct Output {
     mark: String,
@@ -38,13 +43,8 @@ enum Said {
 }
 
 impl Output {
-    pub(super) fn new(mark: String) -> Self {
-        Self { mark, events: broadcast::channel(KEPT).0, begun: Mutex::default() }
-    }
-
-    /// What happens from now on.
-    pub(super) fn listen(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
+    pub(super) fn new(mark: String, events: broadcast::Sender<Event>) -> Self {
+        Self { mark, events, begun: Mutex::default() }
     }
 
     /// Takes a line in.
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_decision_record_without_the_mark_is_a_line_like_any_other() {
-        let output = Output::new("m4rk".to_owned());
+        let output = Output::new("m4rk".to_owned(), events());
         let line = Said::Event(Event::Line { worker: None, text: RECORD.to_owned() });
         assert_eq!(output.read(RECORD.to_owned()), line);
         let decision = Event::Decision { worker: "tidegate-outbound".to_owned(), record: RECORD.to_owned() };
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn invocations_are_remembered_by_their_scripts_the_latest_first_and_not_without_end() {
-        let output = Output::new("m4rk".to_owned());
+        let output = Output::new("m4rk".to_owned(), events());
         for key in ["3/acme", "3/globex", "3/acme"] {
             output.hear(format!("m4rk> {key}"));
         }

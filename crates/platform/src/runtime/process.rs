@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use command_fds::{CommandFdExt as _, FdMapping};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
@@ -21,6 +21,9 @@ const START: Duration = Duration::from_mins(1);
 /// Numbers under which workerd finds the file descriptors that it inherits.
 const CONTROL_FD: i32 = 3;
 const LISTEN_FD: i32 = 4;
+
+/// Every Unix has it.
+const SHELL: &str = "/bin/sh";
 
 /// As much of a line as is kept: tenants write to the same pipe.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -45,7 +48,7 @@ const OPEN_FILES: u64 = 8192;
 /// A running workerd; killed when this is dropped, and when this program ends in whatever way.
 pub(super) struct Process {
     child: Child,
-    _guard: Option<Guard>,
+    _guard: Guard,
     pid: u32,
 }
 
@@ -58,12 +61,16 @@ impl Process {
         };
         raise_limit_of_open_files();
         let (mut events, control) = std::io::pipe().map_err(failed("cannot make a pipe"))?;
-        let mut command = Command::new(start.workerd);
+        // The shell becomes workerd, under the same number, when it is told to: once there is a guard over it. Should this
+        // program be killed before, it is told nothing and ends.
+        let mut command = Command::new(SHELL);
         command
+            .args(["-c", "read -r _ && exec \"$0\" \"$@\" </dev/null"])
+            .arg(start.workerd)
             .args(["serve", "--experimental"])
             .arg(start.config)
             .arg(format!("--control-fd={CONTROL_FD}"))
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
@@ -82,7 +89,10 @@ impl Process {
         // Our copy of the pipe's other end goes with the command.
         drop(command);
         let pid = child.id().unwrap_or_default();
-        let guard = Guard::over(pid);
+        let guard = Guard::over(pid, start.config.parent()).map_err(failed("cannot start a guard over workerd"))?;
+        if let Some(mut told) = child.stdin.take() {
+            told.write_all(b"go\n").await.map_err(failed("cannot start workerd"))?;
+        }
         let (said, mut first_words) = mpsc::unbounded_channel();
         if let Some(stdout) = child.stdout.take() {
             tokio::spawn(collect(stdout, start.output.clone(), said.clone()));
@@ -152,22 +162,23 @@ impl Process {
     }
 }
 
-/// Kills workerd when this program is killed itself and can do nothing more: a shell that waits for a pipe to close.
+/// Kills workerd when this program is killed itself and can do nothing more: a shell that waits for a pipe to close. It
+/// takes away the folder of sockets and configs, too.
 struct Guard {
     shell: std::process::Child,
 }
 
 impl Guard {
-    fn over(pid: u32) -> Option<Self> {
-        let shell = std::process::Command::new("/bin/sh")
+    fn over(pid: u32, folder: Option<&Path>) -> std::io::Result<Self> {
+        let shell = std::process::Command::new(SHELL)
             // It must survive a Ctrl-C that is meant for all of the terminal's processes.
-            .args(["-c", &format!("trap '' INT TERM HUP; read -r _; kill -9 {pid}")])
+            .args(["-c", &format!("trap '' INT TERM HUP; read -r _; kill -9 {pid}; rm -rf -- \"$@\""), SHELL])
+            .args(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        Some(Self { shell })
+            .spawn()?;
+        Ok(Self { shell })
     }
 }
 

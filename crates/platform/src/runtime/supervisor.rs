@@ -1,9 +1,10 @@
-//! Keeps workerd running: starts it, tells it of changes, and replaces it when it ends or hangs.
+//! Keeps one workerd running: starts it, tells it of changes, and replaces it when it ends or hangs.
 //!
-//! workerd runs all JavaScript on one thread, so a Worker that never yields stops all of them, and nothing but a kill
-//! helps. The supervisor asks for a sign of life four times a second; if none comes within [`PATIENCE`], nor to a second
+//! workerd runs all JavaScript on one thread, so a Worker that never yields stops all in its process, and nothing but a
+//! kill helps. The supervisor asks for a sign of life four times a second; if none comes within [`PATIENCE`], nor to a second
 //! question, it kills the process and starts another on the same listening socket, so that connections wait and are not
-//! refused.
+//! refused. One that ended is replaced at once. One that ended before it gave any sign of life would end again: then
+//! there is a pause, which grows.
 //!
 //! A Worker that hangs keeps the processor busy. A workerd that is served little of it, on a crowded machine, is slow
 //! and not hung: where the system says what it has worked, that must come to [`PATIENCE`] as well.
@@ -15,10 +16,11 @@ use std::time::Duration;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot::error::TryRecvError;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::admin::{AdminError, ask};
+use super::output::Output;
 use super::process::{Process, Start};
 use super::{Event, Inner, RuntimeError, config};
 use crate::store::Change;
@@ -42,11 +44,15 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long the last lines of a process that has ended may take to get here.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
+/// The pause after a start that came to nothing; each that follows is twice as long, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 /// As many are named at most.
 const SUSPECTS: usize = 16;
 
 /// Changes to be told, and who waits for it.
-pub(super) type Told = (Vec<Change>, oneshot::Sender<()>);
+pub(super) type Told = (Arc<[Change]>, oneshot::Sender<()>);
 
 /// What the supervisor is told by others.
 pub(super) struct Inbox {
@@ -101,17 +107,54 @@ enum End {
     Exited(String),
 }
 
+/// Of one process among those that serve, and of those that take its place.
 pub(super) struct Supervisor {
-    pub(super) inner: Arc<Inner>,
-    pub(super) inbox: Inbox,
-    pub(super) started: u64,
+    inner: Arc<Inner>,
+    /// Which of the processes.
+    number: usize,
+    inbox: Inbox,
+    output: Arc<Output>,
+    pid: watch::Sender<Option<u32>>,
+    started: u64,
     /// What workerd was not told yet; it is told again until it says that it heard.
-    pub(super) untold: Vec<Told>,
+    untold: Vec<Told>,
     /// The user Workers that were running at the last sign of life, and before them those that began since.
-    pub(super) running: Vec<String>,
+    running: Vec<String>,
+    /// Whether this process ever gave a sign of life.
+    has_answered: bool,
+}
+
+/// How long to wait before workerd is started once more: longer with each time that it did not come to life.
+#[derive(Default)]
+struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    fn next(&mut self) -> Duration {
+        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failures));
+        self.failures = self.failures.saturating_add(1);
+        pause.min(LONGEST_PAUSE)
+    }
 }
 
 impl Supervisor {
+    /// Of the process of a number; `pid` is told which process that is at the time.
+    pub(super) fn new(inner: Arc<Inner>, number: usize, inbox: Inbox, pid: watch::Sender<Option<u32>>) -> Self {
+        let output = Arc::new(Output::new(inner.mark.clone(), inner.events.clone()));
+        Self {
+            inner,
+            number,
+            inbox,
+            output,
+            pid,
+            started: 0,
+            untold: Vec::new(),
+            running: Vec::new(),
+            has_answered: false,
+        }
+    }
+
     /// Starts a workerd that serves.
     pub(super) async fn start(&mut self) -> Result<Process, RuntimeError> {
         self.started += 1;
@@ -121,53 +164,87 @@ impl Supervisor {
             config: &inner.config,
             inherited: Some((config::FRONT, &inner.listener)),
             sockets: config::ADMINS.into_iter().zip(self.sockets()).collect(),
-            output: Some(Arc::clone(&inner.output)),
+            output: Some(Arc::clone(&self.output)),
         };
         let process = Process::start(start).await?;
-        inner.pid.send_replace(Some(process.pid()));
+        self.pid.send_replace(Some(process.pid()));
         Ok(process)
     }
 
     /// Runs until it is asked to stop.
     pub(super) async fn run(mut self, mut process: Process) {
+        let mut backoff = Backoff::default();
         loop {
+            self.has_answered = false;
             let end = self.watch(&mut process).await;
             if matches!(end, End::Asked) {
                 process.finish(GRACE).await;
             } else {
                 process.kill().await;
             }
-            self.inner.pid.send_replace(None);
+            self.pid.send_replace(None);
+            let pid = process.pid();
             match end {
                 End::Asked => return,
+                End::Exited(reason) if !self.has_answered => {
+                    let pause = backoff.next();
+                    self.output.emit(Event::Down { reason: format!("it ended at once: {reason}"), pause });
+                    if !self.wait(pause).await {
+                        return;
+                    }
+                }
                 End::Hung => {
-                    let suspects = self.suspects();
-                    self.inner.output.emit(Event::Hung(suspects));
+                    backoff = Backoff::default();
+                    let invocations = self.suspects();
+                    self.output.emit(Event::Hung { pid, invocations });
                 }
                 End::Exited(reason) => {
+                    backoff = Backoff::default();
                     // Its last words may still be in the pipe.
                     sleep(LAST_WORDS).await;
                     let invocations = self.suspects();
-                    self.inner.output.emit(Event::Restarted { reason, invocations });
+                    self.output.emit(Event::Restarted { pid, reason, invocations });
                 }
             }
-            let mut pause = Duration::from_millis(100);
-            process = loop {
-                // The next process begins with what the store says, and these changes are in it.
-                while let Ok(told) = self.inbox.changes.try_recv() {
-                    self.untold.push(told);
-                }
-                self.acknowledge();
-                match self.start().await {
-                    Ok(process) => break process,
-                    Err(error) => self.inner.output.emit(Event::Line { worker: None, text: error.to_string() }),
-                }
-                // workerd itself cannot be started: perhaps memory is short for the moment.
-                tokio::select! {
-                    () = sleep(pause) => pause = (pause * 2).min(Duration::from_secs(5)),
-                    _ = &mut self.inbox.stop => return,
-                }
+            process = match self.start_again(&mut backoff).await {
+                Some(process) => process,
+                None => return,
             };
+        }
+    }
+
+    /// Starts a workerd, as often as it takes. None, if it is asked to stop.
+    async fn start_again(&mut self, backoff: &mut Backoff) -> Option<Process> {
+        loop {
+            // The next process begins with what the store says, and these changes are in it.
+            while let Ok(told) = self.inbox.changes.try_recv() {
+                self.untold.push(told);
+            }
+            self.acknowledge();
+            let error = match self.start().await {
+                Ok(process) => return Some(process),
+                Err(error) => error,
+            };
+            // workerd itself cannot be started: perhaps memory is short for the moment.
+            let pause = backoff.next();
+            self.output.emit(Event::Down { reason: error.to_string(), pause });
+            if !self.wait(pause).await {
+                return None;
+            }
+        }
+    }
+
+    /// Lets time pass while no workerd runs; whoever says meanwhile that something changed has nobody to wait for. False, if
+    /// it is asked to stop.
+    async fn wait(&mut self, pause: Duration) -> bool {
+        self.acknowledge();
+        let end = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                () = sleep_until(end) => return true,
+                Some((_, waiting)) = self.inbox.changes.recv() => drop(waiting.send(())),
+                _ = &mut self.inbox.stop => return false,
+            }
         }
     }
 
@@ -192,7 +269,9 @@ impl Supervisor {
                 }
                 _ = heartbeat.tick() => {
                     asked = Asked::of(process);
-                    match self.ping(PATIENCE).await {
+                    let pinged = self.ping(PATIENCE).await;
+                    self.has_answered |= pinged.is_ok();
+                    match pinged {
                         Ok(()) if self.untold.is_empty() => continue,
                         Ok(()) => self.tell().await,
                         failed => failed,
@@ -227,7 +306,8 @@ impl Supervisor {
 
     /// Tells workerd what it was not told yet; those who wait for it are told that it heard.
     async fn tell(&mut self) -> Result<(), AdminError> {
-        let changes: Vec<Message> = self.untold.iter().flat_map(|(changes, _)| changes).map(Message::from).collect();
+        let changes: Vec<Message> =
+            self.untold.iter().flat_map(|(changes, _)| changes.iter()).map(Message::from).collect();
         let body = serde_json::to_vec(&changes).unwrap_or_default();
         for socket in self.sockets() {
             ask(&socket, Method::POST, "/changes", body.clone(), PATIENCE).await?;
@@ -244,7 +324,7 @@ impl Supervisor {
 
     async fn ping(&mut self, patience: Duration) -> Result<(), AdminError> {
         // What began before the question is in the answer, unless it is over.
-        let begun = self.inner.output.take_begun();
+        let begun = self.output.take_begun();
         self.running.splice(0..0, begun);
         let deadline = Instant::now() + patience;
         let mut running = Vec::new();
@@ -262,7 +342,7 @@ impl Supervisor {
     /// The user Workers that may have ended the process: the one that was called last is the likeliest.
     fn suspects(&mut self) -> Vec<String> {
         let mut suspects: Vec<String> = Vec::new();
-        for known in self.inner.output.take_begun().into_iter().chain(self.running.drain(..)) {
+        for known in self.output.take_begun().into_iter().chain(self.running.drain(..)) {
             if !suspects.contains(&known) {
                 suspects.push(known);
             }
@@ -273,6 +353,7 @@ impl Supervisor {
 
     /// Where this process listens for us. Another one has others, so that none meets the leavings of the last.
     fn sockets(&self) -> [PathBuf; 2] {
-        ["f", "g"].map(|name| self.inner.options.folder.join(format!("{name}{}.sock", self.started)))
+        let Self { number, started, .. } = self;
+        ["f", "g"].map(|name| self.inner.options.folder.join(format!("{name}{number}-{started}.sock")))
     }
 }

@@ -29,6 +29,7 @@ pub(super) struct Owner<'a> {
 enum Kept<'a> {
     AnalyticsEngine { dataset: Cow<'a, str> },
     D1 { database_id: Cow<'a, str> },
+    Assets,
     DataBlob { part: Cow<'a, str> },
     DispatchNamespace { namespace: NamespaceId, outbound: Option<Outbound> },
     Json { json: Cow<'a, Value> },
@@ -93,6 +94,7 @@ fn column(value: &BindingValue) -> Column<'_> {
     Column::Json(match value {
         BindingValue::AnalyticsEngine { dataset } => Kept::AnalyticsEngine { dataset: dataset.into() },
         BindingValue::D1 { database_id } => Kept::D1 { database_id: database_id.into() },
+        BindingValue::Assets => Kept::Assets,
         BindingValue::DataBlob { part } => Kept::DataBlob { part: part.into() },
         BindingValue::DispatchNamespace { namespace, outbound } => {
             Kept::DispatchNamespace { namespace: *namespace, outbound: outbound.clone() }
@@ -118,6 +120,7 @@ fn value(kept: Kept<'_>) -> Result<BindingValue> {
     Ok(match kept {
         Kept::AnalyticsEngine { dataset } => BindingValue::AnalyticsEngine { dataset: dataset.into_owned() },
         Kept::D1 { database_id } => BindingValue::D1 { database_id: database_id.into_owned() },
+        Kept::Assets => BindingValue::Assets,
         Kept::DataBlob { part } => BindingValue::DataBlob { part: part.into_owned() },
         Kept::DispatchNamespace { namespace, outbound } => BindingValue::DispatchNamespace { namespace, outbound },
         Kept::Json { json } => BindingValue::Json { json: json.into_owned() },

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
 use super::StoreError;
@@ -15,22 +15,42 @@ const APPLICATION_ID: i64 = 0x5447_4154;
 
 const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("schema.sql")), M::up(include_str!("schema/d1.sql"))];
 
-/// Refuses a file that is no store, or that a newer version wrote. Reads alone.
+/// Refuses a file that is no store, or that a newer version wrote.
 pub(super) fn check(path: &Path) -> Result<(), StoreError> {
-    let failed = |error| StoreError::opening(path, error);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(failed);
-    let found = number("user_version")?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(failed)?;
+    let found = match Found::of(path, OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        // Somebody was killed while making it, and what was half-written is still to be taken back.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {
+            Found::of(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        }
+        other => other,
+    };
+    let Found { application, version, tables } = found.map_err(|error| StoreError::opening(path, error))?;
     let newest = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    if number("application_id")? != APPLICATION_ID && (tables > 0 || found != 0) {
+    if application != APPLICATION_ID && (tables > 0 || version != 0) {
         Err(StoreError::NotAStore(path.to_owned()))
-    } else if found > newest {
-        Err(StoreError::Newer { path: path.to_owned(), found, newest })
+    } else if version > newest {
+        Err(StoreError::Newer { path: path.to_owned(), found: version, newest })
     } else {
         Ok(())
+    }
+}
+
+/// What a file says that it is.
+struct Found {
+    application: i64,
+    version: i64,
+    tables: i64,
+}
+
+impl Found {
+    fn of(path: &Path, access: OpenFlags) -> rusqlite::Result<Self> {
+        let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get(0));
+        Ok(Self {
+            application: number("application_id")?,
+            version: number("user_version")?,
+            tables: connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?,
+        })
     }
 }
 

@@ -29,6 +29,19 @@ const BY_TAG: &str = "
     ORDER BY name LIMIT ?3";
 
 impl Store {
+    /// Which version serves now.
+    pub fn current(&self, key: &ScriptKey) -> Result<Change> {
+        self.read(|transaction| {
+            let script = script_row(transaction, key)?;
+            let (serial, version): (i64, String) = transaction
+                .prepare_cached(
+                    "SELECT s.serial, v.uuid FROM scripts AS s JOIN versions AS v ON v.id = s.current WHERE s.id = ?1",
+                )?
+                .query_row([script], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(Change { key: key.clone(), serial: unsigned(serial)?, version: Some(version) })
+        })
+    }
+
     /// One.
     pub fn script(&self, key: &ScriptKey) -> Result<Script> {
         self.read(|transaction| by_row(transaction, key.scope, script_row(transaction, key)?))

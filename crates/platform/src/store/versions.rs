@@ -351,6 +351,7 @@ fn load(transaction: &Transaction<'_>, vault: &Vault, script: i64, version: Opti
         compatibility_date: text("compatibility_date")?,
         compatibility_flags: from_json(&text("compatibility_flags")?)?,
         settings: from_json(&text("settings")?)?,
+        assets: None,
     };
     let serial = unsigned(row.get("serial")?)?;
     let trusted = row.get("trusted")?;

@@ -6,6 +6,8 @@ mod access;
 mod d1;
 mod kv;
 mod namespaces;
+mod openapi;
+mod pressure;
 mod routing;
 mod scripts;
 mod secrets;

@@ -16,6 +16,7 @@ async fn every_binding_is_shown_as_it_was_declared_and_secrets_without_their_tex
     let mut new = version(&[("w.js", ""), ("m.wasm", "")]);
     let part = || "m.wasm".to_owned();
     let values = [
+        ("ASSETS", BindingValue::Assets),
         ("BLOB", BindingValue::DataBlob { part: part() }),
         (
             "DISPATCH",
@@ -49,6 +50,7 @@ async fn every_binding_is_shown_as_it_was_declared_and_secrets_without_their_tex
     api.store.deploy(&key, &new).unwrap();
 
     let expected = json!([
+        { "name": "ASSETS", "type": "assets" },
         { "name": "BLOB", "type": "data_blob", "part": "m.wasm" },
         { "name": "DISPATCH", "type": "dispatch_namespace", "namespace": "n", "outbound": {
             "worker": { "service": "out", "environment": "production" }, "params": [{ "name": "customer" }] } },
@@ -100,7 +102,10 @@ async fn changes_that_cannot_be_are_refused_before_anything_is_started() {
     };
     assert_eq!(change(json!({ "bindings": [{ "type": "secret_text", "name": "GONE" }] })).await.code(), (400, 10057));
     assert_eq!(change(json!({ "bindings": [{ "type": "inherit", "name": "GONE" }] })).await.code(), (400, 10057));
-    assert_eq!(change(json!({ "bindings": [{ "type": "d1", "name": "DB", "id": "x" }] })).await.code(), (400, 10021));
+    assert_eq!(
+        change(json!({ "bindings": [{ "type": "r2_bucket", "name": "R2", "bucket_name": "x" }] })).await.code(),
+        (400, 10021)
+    );
     assert_eq!(change(json!({ "migrations": { "new_tag": "v1" } })).await.code(), (400, 10021));
     assert_eq!(change(json!({ "tags": ["a,b"] })).await.code(), (400, 100_134));
     assert_eq!(change(json!([])).await.code(), (400, 10021));

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use tidegate_platform::api::{Api, serve};
+use tidegate_platform::api::{Api, Limits, serve};
 use tidegate_platform::names::{NamespaceName, ScriptName};
 use tidegate_platform::store::{NewVersion, Started, Store};
 use tidegate_platform::worker::{Code, Entry, Module, ModuleKind, Scope, ScriptKey};
@@ -83,11 +83,19 @@ impl TestApi {
         Self::with_auth(true).await
     }
 
+    pub(crate) async fn within(limits: Limits) -> Self {
+        Self::with(true, limits).await
+    }
+
     pub(crate) async fn with_auth(auth: bool) -> Self {
+        Self::with(auth, Limits::default()).await
+    }
+
+    async fn with(auth: bool, limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         store.add_token(TOKEN).unwrap();
-        let api = Api::new(store.clone(), None, ACCOUNT, auth);
+        let api = Api::new(store.clone(), None, ACCOUNT, auth).within(limits);
         let unknown_routes = api.unknown_routes();
         let (address, serving) = serve(api, "127.0.0.1:0".parse().unwrap(), std::future::pending()).await.unwrap();
         Self { address, store, unknown_routes, serving, _folder: folder }
@@ -170,6 +178,7 @@ pub(crate) fn version(modules: &[(&str, &str)]) -> NewVersion {
             compatibility_date: "2026-01-01".to_owned(),
             compatibility_flags: Vec::new(),
             settings: Map::new(),
+            assets: None,
         },
         started: Started { startup_time_ms: 7, handlers: vec!["fetch".to_owned()], named_handlers: Vec::new() },
         tags: None,
@@ -201,6 +210,11 @@ pub(crate) fn form(parts: &[FormPart<'_>]) -> (String, Vec<u8>) {
 pub(crate) async fn read_answer(stream: &mut TcpStream) -> Answer {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
+    parse_answer(&bytes)
+}
+
+/// The first answer in some bytes.
+pub(crate) fn parse_answer(bytes: &[u8]) -> Answer {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer with headers");
     let headers = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let status = headers.split(' ').nth(1).unwrap().parse().unwrap();

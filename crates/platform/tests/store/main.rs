@@ -1,6 +1,7 @@
 //! The store on a real disk: what is kept, what is refused, and what survives.
 
 mod concurrency;
+mod crashes;
 mod faults;
 mod keys;
 mod kv;

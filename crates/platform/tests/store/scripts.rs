@@ -38,6 +38,7 @@ fn what_was_deployed_is_what_is_loaded() {
         modules: modules.collect(),
         bindings: vec![
             binding("z_blob", BindingValue::DataBlob { part: "a".to_owned() }),
+            binding("assets", BindingValue::Assets),
             binding(
                 "dispatch",
                 BindingValue::DispatchNamespace { namespace: NamespaceId(7), outbound: Some(outbound) },
@@ -63,6 +64,7 @@ fn what_was_deployed_is_what_is_loaded() {
         compatibility_date: "2026-04-01".to_owned(),
         compatibility_flags: vec!["nodejs_compat".to_owned(), "b".to_owned()],
         settings: json!({"limits": {"cpu_ms": 5, "subrequests": 3}, "logpush": false}).as_object().unwrap().clone(),
+        assets: None,
     };
     let started = Started {
         startup_time_ms: 12,

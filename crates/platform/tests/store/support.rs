@@ -88,6 +88,7 @@ pub(crate) fn version(text: &str) -> NewVersion {
             compatibility_date: "2026-04-01".to_owned(),
             compatibility_flags: Vec::new(),
             settings: Map::new(),
+            assets: None,
         },
         started: Started::default(),
         tags: None,

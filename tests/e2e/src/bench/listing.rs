@@ -65,6 +65,7 @@ fn version(number: usize, tags: Vec<String>) -> NewVersion {
         compatibility_date: "2026-01-01".to_owned(),
         compatibility_flags: Vec::new(),
         settings: serde_json::Map::new(),
+        assets: None,
     };
     NewVersion { code, started: Started::default(), tags: Some(tags), derived_from: None }
 }

@@ -12,6 +12,7 @@ mod kv;
 mod namespaces;
 mod policy;
 mod secrets;
+mod tails;
 mod user_workers;
 
 use anyhow::{Context as _, Result, ensure};

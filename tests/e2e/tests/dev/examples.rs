@@ -6,9 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use tidegate_e2e::{ACCOUNT, Reply, Upstream, repository};
-
-use crate::session::Session;
+use tidegate_e2e::{ACCOUNT, Reply, Session, Upstream, repository};
 
 /// A shell with the `export` lines of a session.
 struct Shell<'s> {

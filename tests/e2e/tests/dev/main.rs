@@ -1,17 +1,15 @@
 //! `tidegate dev`, from outside: the command in a process of its own, its events, its servers.
 
 mod examples;
-mod session;
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use rustix::process::Signal;
 use serde_json::json;
-use tidegate_e2e::{ApiClient, Part, Reply, Upstream};
-
-use session::{Session, save};
+use tidegate_e2e::{ApiClient, Part, Reply, Session, Upstream};
 
 const POLICY: &str = r#"
 policy = 1
@@ -62,6 +60,15 @@ async fn upstream() -> Result<Upstream> {
     let upstream = Upstream::start().await?;
     upstream.otherwise(|_| Reply::text("here"));
     Ok(upstream)
+}
+
+/// Replaces a file as editors do: another is renamed over it.
+fn save(path: &Path, text: &str) -> Result<()> {
+    let beside = path.with_extension("new");
+    fs::write(&beside, text)?;
+    fs::rename(&beside, path)?;
+    ensure!(path.is_file());
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,7 +207,7 @@ async fn a_reader_that_stops_reading_keeps_nobody_from_ending_it() -> Result<()>
     for _ in 0..600 {
         session.get("acme.apps.example", "/").await?;
     }
-    let pid = session.ready["workerd"]["pid"].as_i64().expect("a process id");
+    let pid = session.ready["workerd"]["pids"][0].as_i64().expect("a process id");
     session.signal(Signal::TERM)?;
     assert_eq!(session.ended().await?.code(), Some(3), "it was cut short");
     // It left without a word to workerd, which its guard ends a moment later.

@@ -36,7 +36,7 @@ async fn a_worker_that_hangs_is_named_and_the_others_are_served_again() -> Resul
         let suspects = running
             .platform
             .event(|event| match event {
-                Event::Hung(suspects) => Some(suspects.clone()),
+                Event::Hung { invocations, .. } => Some(invocations.clone()),
                 _ => None,
             })
             .await?;
@@ -57,7 +57,7 @@ async fn a_worker_that_exhausts_memory_is_named_and_the_others_are_served_again(
         .platform
         .event(|event| match event {
             // Whether its heap is full before it counts as hung is a matter of the machine.
-            Event::Restarted { invocations, .. } | Event::Hung(invocations) => Some(invocations.clone()),
+            Event::Restarted { invocations, .. } | Event::Hung { invocations, .. } => Some(invocations.clone()),
             _ => None,
         })
         .await?;
@@ -78,7 +78,7 @@ async fn a_workerd_that_is_served_no_processor_time_is_slow_and_not_hung() -> Re
     signal(pid, Signal::CONT)?;
     assert_eq!(running.text("acme", "/").await?, "served");
     assert_eq!(running.platform.pid()?, pid, "by the same process");
-    assert!(!running.platform.events().iter().any(|event| matches!(event, Event::Hung(_))));
+    assert!(!running.platform.events().iter().any(|event| matches!(event, Event::Hung { .. })));
     Ok(())
 }
 

@@ -7,10 +7,13 @@ mod faults;
 mod invocations;
 mod isolates;
 mod modules;
+#[cfg(target_os = "linux")]
+mod processes;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tidegate_e2e::{Captured, LocalPlatform, Part, Reply, Upstream};
+use tidegate_platform::Options;
 
 /// Calls the user Worker that the first label of the host names. `x-customer` is the outbound parameter,
 /// `x-subrequests` the limit.
@@ -49,8 +52,14 @@ struct Running {
 
 impl Running {
     async fn start() -> Result<Self> {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Options)) -> Result<Self> {
         let upstream = Upstream::start().await?;
-        let platform = LocalPlatform::start(upstream.address()).await?;
+        let mut options = LocalPlatform::options(upstream.address())?;
+        change(&mut options);
+        let platform = LocalPlatform::with(options).await?;
         let running = Self { platform, upstream };
         running.furnish().await?;
         Ok(running)

@@ -95,17 +95,23 @@ fn happened(event: &Event) -> Text {
             }
             _ => Text::note(format!("{worker} | {record}")),
         },
-        Event::Hung(invocations) => {
-            Text::note(format!("error: workerd did not answer and was started again; {}", culprits(invocations)))
-        }
+        Event::Hung { pid, invocations } => Text::note(format!(
+            "error: workerd (pid {pid}) did not answer and was started again; {}",
+            culprits(invocations)
+        )),
         Event::Line { worker, text } => {
             // User Workers and workerd itself cannot be told apart.
             let worker = worker.as_deref().unwrap_or("workers");
             Text { data: Vec::new(), notes: text.lines().map(|line| format!("{worker} | {line}")).collect() }
         }
-        Event::Restarted { reason, invocations } => {
-            Text::note(format!("error: workerd ended and was started again: {reason}; {}", culprits(invocations)))
-        }
+        Event::Down { reason, pause } => Text::note(format!(
+            "error: workerd does not run, and is started again in {:.1} s: {reason}",
+            pause.as_secs_f64()
+        )),
+        Event::Restarted { pid, reason, invocations } => Text::note(format!(
+            "error: workerd (pid {pid}) ended and was started again: {reason}; {}",
+            culprits(invocations)
+        )),
     }
 }
 
@@ -173,8 +179,9 @@ fn ready_text(ready: &Ready) -> Text {
         Some(address) => format!("egress     {address}, whatever the host"),
         None => "egress     the internet; private addresses are refused".to_owned(),
     });
-    let pid = ready.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-    data.push(format!("workerd    pid {pid}, {}", ready.workerd));
+    let pids = ready.pids.iter().map(u32::to_string).collect::<Vec<_>>();
+    let pids = if pids.is_empty() { "-".to_owned() } else { pids.join(" ") };
+    data.push(format!("workerd    pid {pids}, {}", ready.workerd));
     data.push(String::new());
     data.push(format!("export CLOUDFLARE_API_BASE_URL={}", ready.api_url()));
     data.push(format!("export CLOUDFLARE_ACCOUNT_ID={}", ready.account));

@@ -13,8 +13,8 @@
 //! | `not-deployed`, `not-watched` | why, and the way out |
 //! | `unknown-route` | a request to the API that it does not know: the client is newer, or asks for what is missing here |
 //! | `log` | a line that a Worker or workerd printed |
-//! | `hung` | workerd was stuck and started again; the Workers that ran, the likeliest culprit first |
-//! | `restarted` | workerd ended by itself and was started again |
+//! | `hung` | the workerd `pid` was stuck, was killed and started again; the Workers that ran, the likeliest culprit first |
+//! | `restarted` | the workerd `pid` ended by itself and was started again |
 //! | `lost` | so many events came faster than they could be told |
 //! | `stopping` | the session ends |
 
@@ -125,8 +125,8 @@ pub(crate) struct Ready {
     pub(crate) upstream: Option<SocketAddr>,
     /// The binary.
     pub(crate) workerd: String,
-    /// Its process.
-    pub(crate) pid: Option<u32>,
+    /// Its processes that serve.
+    pub(crate) pids: Vec<u32>,
 }
 
 impl Ready {
@@ -144,7 +144,7 @@ impl Ready {
                 Egress::Upstream(address) => Some(address),
             },
             workerd: options.workerd.display().to_string(),
-            pid: platform.runtime().pid(),
+            pids: platform.runtime().pids(),
         }
     }
 
@@ -180,6 +180,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 mod tests {
     use std::fmt::Write as _;
     use std::path::Path;
+    use std::time::Duration;
 
     use super::*;
 
@@ -215,7 +216,7 @@ mod tests {
             policy: None,
             upstream: None,
             workerd: "node_modules/workerd".to_owned(),
-            pid: Some(4711),
+            pids: vec![4711],
         }
     }
 
@@ -231,6 +232,11 @@ mod tests {
 
     fn printed(worker: Option<&str>, text: &str) -> Report {
         Report::Happened(Event::Line { worker: worker.map(str::to_owned), text: text.to_owned() })
+    }
+
+    fn hung(invocations: &[&str]) -> Report {
+        let invocations = invocations.iter().map(|invocation| (*invocation).to_owned()).collect();
+        Report::Happened(Event::Hung { pid: 4711, invocations })
     }
 
     /// Stdout as `> …`, stderr as `! …`, then the line for programs.
@@ -255,6 +261,7 @@ mod tests {
             workers: "0.0.0.0:80".parse().unwrap(),
             api: "[::]:8788".parse().unwrap(),
             data: Some("data".to_owned()),
+            pids: vec![4711, 4712],
             policy: Some(deployed(&["GEOCODER_KEY"])),
             upstream: Some("127.0.0.1:9000".parse().unwrap()),
             ..ready(ApiAccess::Kept)
@@ -302,11 +309,16 @@ mod tests {
         insta::assert_snapshot!(shown(&[
             printed(None, "one\ntwo"),
             printed(Some("tidegate-outbound"), r#"{"event":"upstream-failed","decision":"1","error":"refused"}"#),
-            Report::Happened(Event::Hung(vec!["production/acme".to_owned(), "production/globex".to_owned()])),
-            Report::Happened(Event::Hung(Vec::new())),
+            hung(&["production/acme", "production/globex"]),
+            hung(&[]),
             Report::Happened(Event::Restarted {
+                pid: 4711,
                 reason: "signal 9".to_owned(),
                 invocations: vec!["production/acme".to_owned()]
+            }),
+            Report::Happened(Event::Down {
+                reason: "it ended at once: exit status: 1".to_owned(),
+                pause: Duration::from_millis(200)
             }),
             Report::UnknownRoute { request: "GET /client/v4/zones".to_owned() },
             Report::Lost { events: 7 },
@@ -321,8 +333,9 @@ mod tests {
         for report in [
             printed(None, evil),
             printed(Some(evil), evil),
-            Report::Happened(Event::Hung(vec![evil.to_owned(), evil.to_owned()])),
-            Report::Happened(Event::Restarted { reason: evil.to_owned(), invocations: vec![evil.to_owned()] }),
+            hung(&[evil, evil]),
+            Report::Happened(Event::Restarted { pid: 1, reason: evil.to_owned(), invocations: vec![evil.to_owned()] }),
+            Report::Happened(Event::Down { reason: evil.to_owned(), pause: Duration::ZERO }),
             Report::UnknownRoute { request: evil.to_owned() },
             recorded(evil),
             recorded(&format!(r#"{{"event":"decision","customer":{in_json},"path":{in_json}}}"#)),

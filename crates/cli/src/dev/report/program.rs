@@ -26,7 +26,12 @@ enum Line<'r> {
         serving: Option<&'r str>,
         diagnostics: Vec<DiagnosticLine<'r>>,
     },
+    Down {
+        reason: &'r str,
+        seconds: f64,
+    },
     Hung {
+        pid: u32,
         invocations: &'r [String],
     },
     Log {
@@ -54,6 +59,7 @@ enum Line<'r> {
         workerd: WorkerdLine<'r>,
     },
     Restarted {
+        pid: u32,
         reason: &'r str,
         invocations: &'r [String],
     },
@@ -85,7 +91,7 @@ struct FailureLine<'r> {
 #[derive(Debug, Serialize)]
 struct WorkerdLine<'r> {
     path: &'r str,
-    pid: Option<u32>,
+    pids: &'r [u32],
 }
 
 /// Writes a report.
@@ -118,8 +124,11 @@ fn line(report: &Report) -> Line<'_> {
         }
         Report::Happened(Event::Decision { worker, record }) => Line::Log { worker: Some(worker), line: record },
         Report::Happened(Event::Line { worker, text }) => Line::Log { worker: worker.as_deref(), line: text },
-        Report::Happened(Event::Hung(invocations)) => Line::Hung { invocations },
-        Report::Happened(Event::Restarted { reason, invocations }) => Line::Restarted { reason, invocations },
+        Report::Happened(Event::Down { reason, pause }) => Line::Down { reason, seconds: pause.as_secs_f64() },
+        Report::Happened(Event::Hung { pid, invocations }) => Line::Hung { pid: *pid, invocations },
+        Report::Happened(Event::Restarted { pid, reason, invocations }) => {
+            Line::Restarted { pid: *pid, reason, invocations }
+        }
         Report::Lost { events } => Line::Lost { events: *events },
         Report::NotDeployed { failure, serving } => {
             Line::NotDeployed { failure: failure.into(), serving: serving.as_deref() }
@@ -141,7 +150,7 @@ fn line(report: &Report) -> Line<'_> {
                 data: ready.data.as_deref(),
                 policy: ready.policy.as_ref().map(DeployedLine::from),
                 upstream: ready.upstream,
-                workerd: WorkerdLine { path: &ready.workerd, pid: ready.pid },
+                workerd: WorkerdLine { path: &ready.workerd, pids: &ready.pids },
             }
         }
         Report::Stopping => Line::Stopping,

@@ -15,11 +15,12 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::extract::{OriginalUri, Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::IntoResponse as _;
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::Api;
@@ -32,7 +33,7 @@ use super::databases::named;
 use crate::d1::{Call, Query, Shape};
 
 /// The largest script.
-const LARGEST_UPLOAD: usize = 100 * MIB;
+const LARGEST_UPLOAD: usize = 64 * MIB;
 
 /// Uploads that are announced or wait to be run; beyond them the oldest goes.
 const MOST_UPLOADS: usize = 4;
@@ -50,24 +51,29 @@ pub(in super::super) struct Upload {
     script: Option<Bytes>,
 }
 
-#[derive(Deserialize)]
-struct Wanted {
+/// A step of an import.
+#[derive(Deserialize, ToSchema)]
+struct ImportStep {
+    /// `init`, `ingest` or `poll`.
     action: String,
+    /// The MD5 of the script.
     #[serde(default)]
     etag: String,
+    /// As `init` answered.
     #[serde(default)]
     filename: String,
 }
 
-/// Announces an upload, or runs what was uploaded.
-pub(in super::super) async fn import(
+/// Announces a script for a D1 database, or runs one that was uploaded.
+#[utoipa::path(post, path = "/{database_id}/import", tag = "D1", request_body = ImportStep)]
+pub(super) async fn import(
     State(api): State<Api>,
     captures: Captures,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     body: Body,
-) -> Reply {
-    let Wanted { action, etag, filename } = body::json(body).await?;
+) -> Reply<Value> {
+    let ImportStep { action, etag, filename } = body::json(body).await?;
     let database = named(&api, &captures).await?;
     match action.as_str() {
         "init" => {
@@ -120,7 +126,11 @@ pub(in super::super) async fn import(
 }
 
 /// Takes a script.
-pub(in super::super) async fn upload(State(api): State<Api>, Path(name): Path<String>, body: Body) -> Reply {
+pub(in super::super) async fn upload(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    body: Body,
+) -> Result<Response, Fault> {
     let waits = |upload: &Upload| upload.name == name && upload.script.is_none() && upload.begun.elapsed() < LASTS;
     let missing = || Fault::D1Request("there is no such upload, or no longer".to_owned());
     if !api.d1_upload(|uploads| uploads.iter().any(&waits)) {

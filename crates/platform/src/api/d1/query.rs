@@ -2,17 +2,18 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::IntoResponse as _;
 use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::super::Api;
 use super::super::body;
-use super::super::error::{Fault, Reply};
+use super::super::error::Fault;
 use super::super::path::Captures;
 use super::super::upload::MIB;
 use super::databases::named;
-use crate::d1::{Call, Outcome, Query, Shape};
+use super::shown::Answered;
+use crate::d1::{Call, Query, Shape};
 
 /// The largest body.
 const LARGEST: usize = 25 * MIB;
@@ -24,17 +25,42 @@ enum Asked {
     One(Query),
 }
 
-/// Rows as objects.
-pub(in super::super) async fn query(api: State<Api>, captures: Captures, body: Body) -> Reply {
+/// One query, or several in one transaction (`batch`).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "a type of a description")]
+struct D1Asked {
+    /// A statement, or several without parameters.
+    #[schema(nullable = false)]
+    sql: Option<String>,
+    /// Numbers, texts, `null`, booleans, or arrays of bytes.
+    #[schema(nullable = false)]
+    params: Option<Vec<Value>>,
+    #[schema(nullable = false)]
+    batch: Option<Vec<D1Query>>,
+}
+
+/// A query of a batch.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "a type of a description")]
+struct D1Query {
+    sql: String,
+    #[schema(nullable = false)]
+    params: Option<Vec<Value>>,
+}
+
+/// Queries a D1 database; rows come as objects.
+#[utoipa::path(post, path = "/{database_id}/query", tag = "D1", request_body = D1Asked)]
+pub(super) async fn query(api: State<Api>, captures: Captures, body: Body) -> Result<Answered, Fault> {
     run(api, &captures, body, Shape::Objects).await
 }
 
-/// Rows as arrays.
-pub(in super::super) async fn raw(api: State<Api>, captures: Captures, body: Body) -> Reply {
+/// Queries a D1 database; rows come as arrays.
+#[utoipa::path(post, path = "/{database_id}/raw", tag = "D1", request_body = D1Asked)]
+pub(super) async fn raw(api: State<Api>, captures: Captures, body: Body) -> Result<Answered, Fault> {
     run(api, &captures, body, Shape::Arrays).await
 }
 
-async fn run(State(api): State<Api>, captures: &Captures, body: Body, shape: Shape) -> Reply {
+async fn run(State(api): State<Api>, captures: &Captures, body: Body, shape: Shape) -> Result<Answered, Fault> {
     let asked = body::read(body, LARGEST).await?;
     let asked = serde_json::from_slice(&asked)
         .map_err(|_| Fault::D1Request("the body must be `{sql, params}` or `{batch: [{sql, params}]}`".to_owned()))?;
@@ -44,9 +70,5 @@ async fn run(State(api): State<Api>, captures: &Captures, body: Body, shape: Sha
     };
     let database = named(&api, captures).await?;
     let outcomes = api.store.databases().call(&database.id, Call { queries, shape, several: true }).await?;
-    // The results are JSON already.
-    let results = Outcome::all(&outcomes);
-    let envelope = format!(r#"{{"success":true,"errors":[],"messages":[],"result":{results}}}"#);
-    let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok((StatusCode::OK, [json], envelope).into_response())
+    Ok(Answered(outcomes))
 }

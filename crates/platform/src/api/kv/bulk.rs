@@ -1,15 +1,18 @@
 //! Many values of a KV namespace at once.
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use axum::extract::State;
 use base64ct::{Base64, Encoding};
 use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::super::Api;
 use super::super::body;
-use super::super::envelope::ok;
+use super::super::envelope::{Empty, ok};
 use super::super::error::{Fault, Reply, shown};
 use super::super::path::Captures;
 use super::super::upload::MIB;
@@ -24,59 +27,112 @@ const MOST_READ: usize = 100;
 /// The largest body.
 const LARGEST: usize = 100 * MIB;
 
-#[derive(Deserialize)]
-struct Pair {
+/// A value that is to be written.
+#[derive(Deserialize, ToSchema)]
+struct KvPair {
+    #[schema(min_length = 1)]
     key: String,
     value: String,
+    /// Whether `value` is in base64.
     #[serde(default)]
     base64: bool,
+    /// Seconds since 1970 from which on it is gone.
     expiration: Option<i64>,
+    /// Seconds from now on after which it is gone.
     expiration_ttl: Option<i64>,
     metadata: Option<Value>,
 }
 
+/// What values are wanted, and how.
+#[derive(Deserialize, ToSchema)]
+struct KvWanted {
+    #[schema(max_items = 100)]
+    keys: Vec<String>,
+    /// `text`, or `json`.
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+    #[serde(default, rename = "withMetadata")]
+    with_metadata: bool,
+}
+
+/// What became of values that were to be written, or deleted.
+#[derive(Serialize, ToSchema)]
+pub(super) struct KvBulkResult {
+    successful_key_count: usize,
+    unsuccessful_keys: Empty,
+}
+
+/// Values by their keys.
+#[derive(Serialize, ToSchema)]
+pub(super) struct KvValues {
+    values: BTreeMap<String, KvFound>,
+}
+
+/// A value, as it was wanted.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum KvFound {
+    /// With its metadata.
+    WithMetadata {
+        value: Value,
+        metadata: Option<Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        expiration: Option<i64>,
+    },
+    /// Alone.
+    Value(Value),
+    /// Of a key that is not there.
+    Missing,
+}
+
 /// Writes values. All are looked at before the first is written.
-pub(in super::super) async fn put(State(api): State<Api>, captures: Captures, body: Body) -> Reply {
-    let pairs: Vec<Pair> = body::parse(&body::read(body, LARGEST).await?)?;
+#[utoipa::path(put, path = "/{namespace_id}/bulk", tag = "KV", request_body = Vec<KvPair>)]
+pub(super) async fn put(State(api): State<Api>, captures: Captures, body: Body) -> Reply<KvBulkResult> {
+    let pairs: Vec<KvPair> = body::parse(&body::read(body, LARGEST).await?)?;
     at_most(MOST, pairs.len())?;
     let now = now();
     let entries = pairs.into_iter().map(|pair| entry(pair, now)).collect::<Result<Vec<_>, _>>()?;
-    let id = captures.one("id").to_owned();
+    let id = captures.one("namespace_id").to_owned();
     let written = entries.len();
     blocking(&api.store, move |store| {
         store.kv_namespace(&id)?;
         entries.iter().try_for_each(|(key, entry)| store.put_kv_value(&id, key, entry))
     })
     .await?;
-    ok(json!({ "successful_key_count": written, "unsuccessful_keys": [] }))
+    ok(KvBulkResult { successful_key_count: written, unsuccessful_keys: Empty })
 }
 
 /// Deletes values; those that are not there are fine.
-pub(in super::super) async fn delete(State(api): State<Api>, captures: Captures, body: Body) -> Reply {
+#[utoipa::path(delete, path = "/{namespace_id}/bulk", tag = "KV", request_body = Vec<String>)]
+pub(super) async fn delete(state: State<Api>, captures: Captures, body: Body) -> Reply<KvBulkResult> {
+    delete_all(state, captures, body).await
+}
+
+/// Deletes values, for clients that send no body with `DELETE`.
+#[utoipa::path(post, path = "/{namespace_id}/bulk/delete", tag = "KV", request_body = Vec<String>)]
+pub(super) async fn delete_by_post(state: State<Api>, captures: Captures, body: Body) -> Reply<KvBulkResult> {
+    delete_all(state, captures, body).await
+}
+
+async fn delete_all(State(api): State<Api>, captures: Captures, body: Body) -> Reply<KvBulkResult> {
     let keys: Vec<String> = body::json(body).await?;
     at_most(MOST, keys.len())?;
     keys.iter().try_for_each(|key| check_key(key))?;
-    let id = captures.one("id").to_owned();
+    let id = captures.one("namespace_id").to_owned();
     let deleted = keys.len();
     blocking(&api.store, move |store| {
         store.kv_namespace(&id)?;
         keys.iter().try_for_each(|key| store.delete_kv_value(&id, key))
     })
     .await?;
-    ok(json!({ "successful_key_count": deleted, "unsuccessful_keys": [] }))
+    ok(KvBulkResult { successful_key_count: deleted, unsuccessful_keys: Empty })
 }
 
 /// Reads values, as text or as JSON.
-pub(in super::super) async fn get(State(api): State<Api>, captures: Captures, body: Body) -> Reply {
-    #[derive(Deserialize)]
-    struct Wanted {
-        keys: Vec<String>,
-        #[serde(default, rename = "type")]
-        kind: Option<String>,
-        #[serde(default, rename = "withMetadata")]
-        with_metadata: bool,
-    }
-    let Wanted { keys, kind, with_metadata } = body::json(body).await?;
+#[utoipa::path(post, path = "/{namespace_id}/bulk/get", tag = "KV", request_body = KvWanted)]
+pub(super) async fn get(State(api): State<Api>, captures: Captures, body: Body) -> Reply<KvValues> {
+    let KvWanted { keys, kind, with_metadata } = body::json(body).await?;
     at_most(MOST_READ, keys.len())?;
     keys.iter().try_for_each(|key| check_key(key))?;
     let as_json = match kind.as_deref() {
@@ -86,21 +142,21 @@ pub(in super::super) async fn get(State(api): State<Api>, captures: Captures, bo
             return Err(Fault::KvRequest(format!("`type` must be `text` or `json`, and is `{}`", shown(other))));
         }
     };
-    let id = captures.one("id").to_owned();
+    let id = captures.one("namespace_id").to_owned();
     let values = blocking(&api.store, move |store| {
         store.kv_namespace(&id)?;
-        let mut values = Map::new();
+        let mut values = BTreeMap::new();
         for key in keys {
             let shown = match store.kv_value(&id, &key, now())? {
-                None => Value::Null,
-                Some(entry) => show(&key, &entry, as_json, with_metadata)?,
+                None => KvFound::Missing,
+                Some(entry) => show(&key, entry, as_json, with_metadata)?,
             };
             values.insert(key, shown);
         }
         Ok::<_, Fault>(values)
     })
     .await?;
-    ok(json!({ "values": values }))
+    ok(KvValues { values })
 }
 
 fn at_most(most: usize, count: usize) -> Result<(), Fault> {
@@ -110,7 +166,7 @@ fn at_most(most: usize, count: usize) -> Result<(), Fault> {
     Err(Fault::KvRequest(format!("at most {most} keys can be named at once, and these are {count}")))
 }
 
-fn entry(pair: Pair, now: i64) -> Result<(String, KvEntry), Fault> {
+fn entry(pair: KvPair, now: i64) -> Result<(String, KvEntry), Fault> {
     check_key(&pair.key)?;
     let value = if pair.base64 {
         Base64::decode_vec(&pair.value)
@@ -126,19 +182,13 @@ fn entry(pair: Pair, now: i64) -> Result<(String, KvEntry), Fault> {
     Ok((pair.key, KvEntry { value: Bytes::from(value), metadata: pair.metadata, expiration }))
 }
 
-fn show(key: &str, entry: &KvEntry, as_json: bool, with_metadata: bool) -> Result<Value, Fault> {
+fn show(key: &str, entry: KvEntry, as_json: bool, with_metadata: bool) -> Result<KvFound, Fault> {
     let value = if as_json {
         serde_json::from_slice(&entry.value)
             .map_err(|error| Fault::KvRequest(format!("the value of `{}` is not JSON: {error}", shown(key))))?
     } else {
         Value::String(String::from_utf8_lossy(&entry.value).into_owned())
     };
-    if !with_metadata {
-        return Ok(value);
-    }
-    let mut shown = json!({ "value": value, "metadata": entry.metadata });
-    if let Some(expiration) = entry.expiration {
-        shown["expiration"] = json!(expiration);
-    }
-    Ok(shown)
+    let KvEntry { metadata, expiration, .. } = entry;
+    Ok(if with_metadata { KvFound::WithMetadata { value, metadata, expiration } } else { KvFound::Value(value) })
 }

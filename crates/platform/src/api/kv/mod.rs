@@ -4,11 +4,24 @@ mod bulk;
 mod namespaces;
 mod values;
 
-pub(super) use bulk::{delete as delete_many, get as get_many, put as put_many};
-pub(super) use namespaces::{create, delete, get, list, rename};
-pub(super) use values::{delete as delete_value, get as get_value, keys, metadata, put as put_value};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::Api;
 use super::error::{Fault, shown};
+
+/// The routes of KV, under its path.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(namespaces::list, namespaces::create))
+        .routes(routes!(namespaces::get, namespaces::rename, namespaces::delete))
+        .routes(routes!(values::keys))
+        .routes(routes!(values::get, values::put, values::delete))
+        .routes(routes!(values::metadata))
+        .routes(routes!(bulk::put, bulk::delete))
+        .routes(routes!(bulk::delete_by_post))
+        .routes(routes!(bulk::get))
+}
 
 /// Reads a number of seconds of a query.
 fn seconds(name: &str, text: Option<&str>) -> Result<Option<i64>, Fault> {

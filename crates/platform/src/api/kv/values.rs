@@ -3,47 +3,111 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{ContentBuilder, HeaderBuilder, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
 
 use super::super::Api;
 use super::super::body::{self, content_type};
-use super::super::envelope::{ok, page};
-use super::super::error::{Fault, Reply};
+use super::super::envelope::{self, Page, Responses, ResultInfo, ok};
+use super::super::error::{Fault, Paged, Reply};
 use super::super::path::Captures;
-use super::super::query::Query;
+use super::super::query::{ByCursor, Query};
 use super::super::upload::{Form, read_form};
 use super::seconds;
 use crate::deploy::blocking;
 use crate::kv::{LARGEST_VALUE, check_key, check_metadata, check_value, expiration, now};
-use crate::store::{KvEntry, KvKey};
+use crate::store::{self, KvEntry};
+
+/// A value as it is, in no envelope.
+pub(super) struct KvValue(KvEntry);
+
+impl IntoResponse for KvValue {
+    fn into_response(self) -> Response {
+        let mut response = Body::from(self.0.value).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        if let Some(expiration) = self.0.expiration {
+            headers.insert(HeaderName::from_static("expiration"), HeaderValue::from(expiration));
+        }
+        response
+    }
+}
+
+impl IntoResponses for KvValue {
+    fn responses() -> Responses {
+        let expiration = HeaderBuilder::new()
+            .description(Some("Seconds since 1970 from which on it is gone."))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::Integer)))
+            .build();
+        let response = ResponseBuilder::new()
+            .description("The value.")
+            .header("expiration", expiration)
+            .content("application/octet-stream", ContentBuilder::new().build());
+        envelope::one("200", response.build())
+    }
+}
+
+/// A key of a KV namespace.
+#[derive(Serialize, ToSchema)]
+pub(super) struct KvKey {
+    name: String,
+    /// Seconds since 1970 from which on it is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    expiration: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Value>,
+}
+
+/// A value that is to be written, as a form.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "what a body is read as by hand")]
+struct KvValueForm {
+    value: String,
+    /// JSON.
+    #[schema(content_media_type = "application/json", nullable = false)]
+    metadata: Option<String>,
+}
+
+/// That something was written, or deleted.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Written {}
 
 /// Gives a value as it is.
-pub(in super::super) async fn get(State(api): State<Api>, captures: Captures) -> Reply {
-    let entry = entry(&api, &captures).await?;
-    let mut response = Body::from(entry.value).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    if let Some(expiration) = entry.expiration {
-        headers.insert(HeaderName::from_static("expiration"), HeaderValue::from(expiration));
-    }
-    Ok(response)
+#[utoipa::path(get, path = "/{namespace_id}/values/{key_name}", tag = "KV")]
+pub(super) async fn get(State(api): State<Api>, captures: Captures) -> Result<KvValue, Fault> {
+    Ok(KvValue(entry(&api, &captures).await?))
 }
 
 /// Gives the metadata of a value.
-pub(in super::super) async fn metadata(State(api): State<Api>, captures: Captures) -> Reply {
+#[utoipa::path(get, path = "/{namespace_id}/metadata/{key_name}", tag = "KV")]
+pub(super) async fn metadata(State(api): State<Api>, captures: Captures) -> Reply<Value> {
     ok(entry(&api, &captures).await?.metadata.unwrap_or(Value::Null))
 }
 
 /// Writes a value: the body, or the fields `value` and `metadata` of a form.
-pub(in super::super) async fn put(
+#[utoipa::path(
+    put,
+    path = "/{namespace_id}/values/{key_name}",
+    tag = "KV",
+    params(
+        ("expiration" = Option<i64>, Query, description = "Seconds since 1970 from which on it is gone."),
+        ("expiration_ttl" = Option<i64>, Query, minimum = 60, description = "Seconds from now on after which it is."),
+    ),
+    request_body(content((KvValueForm = "multipart/form-data"), (Vec<u8> = "application/octet-stream"))),
+)]
+pub(super) async fn put(
     State(api): State<Api>,
     captures: Captures,
     query: Query,
     headers: HeaderMap,
     body: Body,
-) -> Reply {
+) -> Reply<Written> {
     let (id, key) = named(&captures)?;
     let at = seconds("expiration", query.one("expiration"))?;
     let ttl = seconds("expiration_ttl", query.one("expiration_ttl"))?;
@@ -55,19 +119,26 @@ pub(in super::super) async fn put(
     check_value(value.len())?;
     let entry = KvEntry { value, metadata, expiration };
     blocking(&api.store, move |store| store.put_kv_value(&id, &key, &entry)).await?;
-    ok(json!({}))
+    ok(Written {})
 }
 
 /// Deletes a value; none is fine.
-pub(in super::super) async fn delete(State(api): State<Api>, captures: Captures) -> Reply {
+#[utoipa::path(delete, path = "/{namespace_id}/values/{key_name}", tag = "KV")]
+pub(super) async fn delete(State(api): State<Api>, captures: Captures) -> Reply<Written> {
     let (id, key) = named(&captures)?;
     blocking(&api.store, move |store| store.delete_kv_value(&id, &key)).await?;
-    ok(json!({}))
+    ok(Written {})
 }
 
-/// Lists keys, in pages.
-pub(in super::super) async fn keys(State(api): State<Api>, captures: Captures, query: Query) -> Reply {
-    let id = captures.one("id").to_owned();
+/// Lists the keys of a KV namespace, in pages.
+#[utoipa::path(
+    get,
+    path = "/{namespace_id}/keys",
+    tag = "KV",
+    params(ByCursor, ("prefix" = Option<String>, Query, description = "What the keys begin with.")),
+)]
+pub(super) async fn keys(State(api): State<Api>, captures: Captures, query: Query) -> Paged<KvKey> {
+    let id = captures.one("namespace_id").to_owned();
     let prefix = query.one("prefix").unwrap_or_default().to_owned();
     let limit = query.number("limit", 1, 1000)?.unwrap_or(1000);
     let cursor = query.one("cursor").filter(|cursor| !cursor.is_empty()).map(str::to_owned);
@@ -76,23 +147,14 @@ pub(in super::super) async fn keys(State(api): State<Api>, captures: Captures, q
         store.kv_keys(&id, &prefix, limit, cursor.as_deref(), now())
     })
     .await?;
-    let info = json!({ "count": keys.items.len(), "cursor": keys.cursor.unwrap_or_default() });
-    page(keys.items.into_iter().map(show).collect::<Vec<_>>(), info)
-}
-
-fn show(KvKey { name, metadata, expiration }: KvKey) -> Value {
-    let mut shown = json!({ "name": name });
-    if let Some(expiration) = expiration {
-        shown["expiration"] = json!(expiration);
-    }
-    if let Some(metadata) = metadata {
-        shown["metadata"] = metadata;
-    }
-    shown
+    let cursor = Some(keys.cursor.unwrap_or_default());
+    let info = ResultInfo { count: keys.items.len(), cursor, ..ResultInfo::default() };
+    let show = |store::KvKey { name, metadata, expiration }| KvKey { name, expiration, metadata };
+    Ok(Page { result: keys.items.into_iter().map(show).collect(), info })
 }
 
 fn named(captures: &Captures) -> Result<(String, String), Fault> {
-    let (id, key) = (captures.one("id").to_owned(), captures.one("key").to_owned());
+    let (id, key) = (captures.one("namespace_id").to_owned(), captures.one("key_name").to_owned());
     check_key(&key)?;
     Ok((id, key))
 }

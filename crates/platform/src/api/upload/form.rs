@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use multer::{Constraints, Multipart, SizeLimit};
 
-use super::super::body::essence;
+use super::super::body::{self, essence};
 use super::super::error::{Fault, shown};
 use super::modules::Part;
 use super::{LARGEST_SCRIPT, MIB};
@@ -19,7 +19,7 @@ const LARGEST_METADATA: usize = 8 * MIB;
 /// The most parts of one form.
 const MOST_PARTS: usize = 10_000;
 /// Source maps do not count as code, and are bounded by the same number.
-const LARGEST_FORM: u64 = (2 * LARGEST_SCRIPT + LARGEST_METADATA + 4 * MIB) as u64;
+pub(in super::super) const LARGEST_FORM: u64 = (2 * LARGEST_SCRIPT + LARGEST_METADATA + 4 * MIB) as u64;
 
 /// A form of metadata and modules.
 #[derive(Debug, Default)]
@@ -110,6 +110,7 @@ async fn content(
 fn unreadable(error: multer::Error) -> Fault {
     match error {
         multer::Error::StreamSizeExceeded { .. } | multer::Error::FieldSizeExceeded { .. } => Fault::ScriptTooLarge,
+        other if matches!(body::broken(&other), Fault::TooSlow) => Fault::TooSlow,
         other => Fault::Unreadable(format!("the form cannot be read: {}", shown(&other.to_string()))),
     }
 }

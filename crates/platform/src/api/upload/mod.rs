@@ -9,6 +9,7 @@
 //! Reading is liberal in how a part is named (by its field, by its file) and typed, and strict in everything that would
 //! otherwise be guessed: two modules of one name, a type that nobody knows, a start that is not there.
 
+mod described;
 mod form;
 mod metadata;
 mod modules;
@@ -18,7 +19,8 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use serde_json::Value;
 
-pub(super) use form::{Form, read as read_form};
+pub(super) use described::{ContentForm, SettingsChange, SettingsForm, UploadForm};
+pub(super) use form::{Form, LARGEST_FORM, read as read_form};
 pub(super) use metadata::Metadata;
 pub(super) use modules::{Part, Start, entry, module_called, modules};
 

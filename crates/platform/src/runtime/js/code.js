@@ -117,6 +117,6 @@ export function codeOf(bundle, place) {
     modules,
     env,
     globalOutbound: place.globalOutbound,
-    ...(place.tails && { tails: place.tails }),
+    ...(place.tails?.length && { tails: place.tails }),
   };
 }

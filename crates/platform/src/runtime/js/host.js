@@ -11,6 +11,7 @@
 import { WorkerEntrypoint, tracing } from "cloudflare:workers";
 import { codeOf } from "./code.js";
 import { Isolates, fetchWorker } from "./isolates.js";
+import { messageOf } from "./tail.js";
 
 /** Where `within/bindings.js` puts what `get()` was called with. */
 const TARGET = "x-tidegate-target";
@@ -63,9 +64,11 @@ async function accountWorker(env, ctx, name, entrypoint, options) {
       service: ({ service, entrypoint }) => ctx.exports.Service({ props: { service, entrypoint, role: "account" } }),
     }),
     globalOutbound: env.EGRESS,
-    marker: `${env.MARK} ${name} `,
+    // A tail would make it traced, and each `get()` of a dispatch Worker begins a trace of its own.
+    tails: bundle.bindings.some(({ type }) => type === "dispatch_namespace") ? undefined : followers(env, ctx, script),
+    marker: markerOf(env, script),
   });
-  return script && isolates(env).of(script, "account", place).entrypoint(entrypoint, options);
+  return script && isolates(env).of(script, roleOf(script, "account"), place).entrypoint(entrypoint, options);
 }
 
 // ---- gate -----------------------------------------------------------------------------------------------------------
@@ -77,6 +80,14 @@ export class Gate extends WorkerEntrypoint {
   }
 }
 
+let last; // the user Worker that was begun last, since the last sign of life
+
+/** The last words of a process that hangs name who ran. A line that says the same again says nothing. */
+function lastWords(env, key) {
+  if (key !== last) console.log(`${env.MARK}> ${key}`);
+  last = key;
+}
+
 /** What stands behind `get()` of a dispatch binding; props: `{namespace, outbound}`. */
 export class Dispatch extends WorkerEntrypoint {
   async fetch(received) {
@@ -86,10 +97,10 @@ export class Dispatch extends WorkerEntrypoint {
     const { entrypoint, script, invocation } = await this.#open(target);
     headers.set("cf-ray", invocation.ray);
     // Where the namespace is not trusted, `request.cf` is undefined.
-    if (script.trusted) return entrypoint.fetch(new Request(received, { headers }));
+    if (script.trusted) return entrypoint.fetch(received, { headers });
     // A new request, and no copy: it has no `cf`.
     const { method, url, body, signal } = received;
-    return entrypoint.fetch(new Request(url, { method, headers, body, signal, redirect: "manual" }));
+    return entrypoint.fetch(url, { method, headers, body, signal, redirect: "manual" });
   }
 
   async call(target, method, values) {
@@ -109,7 +120,7 @@ export class Dispatch extends WorkerEntrypoint {
     }
     const script = await isolates(env).current(namespace, name);
     if (!script) throw new Error("Worker not found.");
-    const isolate = isolates(env).of(script, "user", (bundle) => placed(env, ctx, bundle, "user"));
+    const isolate = isolates(env).of(script, "user", (bundle) => placed(env, ctx, script, bundle, "user"));
     const invocation = invocations.begin({
       isolate,
       script: script.key,
@@ -117,8 +128,7 @@ export class Dispatch extends WorkerEntrypoint {
       parameters: outbound ?? {},
       subrequests: Math.min(limits?.subRequests ?? Infinity, script.subrequests ?? Infinity, MOST_SUBREQUESTS),
     });
-    // The last words of a process that hangs name who ran.
-    console.log(`${env.MARK}> ${script.key}`);
+    lastWords(env, script.key);
     return { entrypoint: isolate.entrypoint(null, { props: args, limits }), script, invocation };
   }
 }
@@ -128,7 +138,7 @@ export class Dispatch extends WorkerEntrypoint {
  * a service binding, "trusted" for the outbound Worker and those that it reaches: they are the operator's, and would meet
  * the outbound Worker again. "candidate" runs nothing but its top level.
  */
-async function placed(env, ctx, bundle, role) {
+async function placed(env, ctx, script, bundle, role) {
   const trusted = role === "trusted";
   return {
     stubs: await stubs(bundle, {
@@ -139,7 +149,10 @@ async function placed(env, ctx, bundle, role) {
     }),
     globalOutbound: trusted ? env.EGRESS : ctx.exports.Outbound({ props: {} }),
     // Any tail makes it traced. Who is reached by a service binding may be handed its caller's `cf-ray`, and ends nothing.
-    tails: trusted ? undefined : [ctx.exports.Ended({ props: { ends: role === "user" } })],
+    tails: [
+      ...(trusted ? [] : [role === "user" ? env.OVER : env.TAIL]),
+      ...followers(env, ctx, script),
+    ],
   };
 }
 
@@ -156,23 +169,42 @@ export class Outbound extends WorkerEntrypoint {
     const { service, entrypoint } = invocation.outbound;
     const script = found(service, await isolates(env).current("account", service));
     const place = async (bundle) => ({
-      ...(await placed(env, ctx, bundle, "trusted")),
-      marker: `${env.MARK} ${service} `,
+      ...(await placed(env, ctx, script, bundle, "trusted")),
+      marker: markerOf(env, script),
       parameters: true,
     });
     const props = { parameters: invocation.parameters, entrypoint };
-    return isolates(env).of(script, "outbound", place).entrypoint("__TidegateOutbound", { props }).fetch(request);
+    return isolates(env).of(script, roleOf(script, "outbound"), place).entrypoint("__TidegateOutbound", { props }).fetch(request);
   }
 }
 
-/** Told when an invocation of a user Worker is over, with all that it left running. */
-export class Ended extends WorkerEntrypoint {
-  tail(events) {
-    if (!this.ctx.props.ends) return;
+/** Tells those who follow a Worker what its invocations came to; props: `{key, version, marker}`. */
+export class Follower extends WorkerEntrypoint {
+  async tail(events) {
+    const { key, version, marker } = this.ctx.props;
     for (const event of events) {
-      invocations.end(event.event?.request?.headers?.["cf-ray"]);
+      const body = messageOf(event, version, marker);
+      const headers = { "content-type": "application/json" };
+      const answer = await this.env.CONTROL.fetch(`http://control/tail/${key}`, { method: "POST", headers, body });
+      await answer.body?.cancel();
     }
   }
+}
+
+/** A tail for a Worker that somebody follows. */
+function followers(env, ctx, script) {
+  const { key, version } = script;
+  return script.followed ? [ctx.exports.Follower({ props: { key, version, marker: markerOf(env, script) } })] : [];
+}
+
+/** What a Worker is loaded with cannot change: one that is followed from now on is another isolate. */
+function roleOf({ followed }, role) {
+  return followed ? `${role}-followed` : role;
+}
+
+/** What begins every line that an account Worker logs. */
+function markerOf(env, { key }) {
+  return `${env.MARK} ${key.slice("account/".length)} `;
 }
 
 const invocations = {
@@ -203,6 +235,11 @@ const invocations = {
     this.byRay.delete(ray);
     this.byTrace.delete(invocation.trace);
     invocation.isolate.end();
+  },
+
+  /** Forgets those that are over. The front has none. */
+  async settle(env) {
+    if (this.byRay.size > 0) for (const ray of await env.LEDGER.take()) this.end(ray);
   },
 
   /** The user Workers with an invocation under way, the latest first: a hundred are enough to name a culprit. */
@@ -280,7 +317,7 @@ async function reached({ env, ctx }) {
   const { service, entrypoint, role } = ctx.props;
   if (role === "account") return found(service, await accountWorker(env, ctx, service, entrypoint));
   const script = found(service, await isolates(env).current("account", service));
-  return isolates(env).of(script, role, (bundle) => placed(env, ctx, bundle, role)).entrypoint(entrypoint);
+  return isolates(env).of(script, roleOf(script, role), (bundle) => placed(env, ctx, script, bundle, role)).entrypoint(entrypoint);
 }
 
 function found(name, worker) {
@@ -293,8 +330,10 @@ export class Admin extends WorkerEntrypoint {
   async fetch(request) {
     const { pathname } = new URL(request.url);
     if (pathname === "/ping") {
+      await invocations.settle(this.env);
       invocations.sweep();
       isolates(this.env).sweep();
+      last = undefined;
       return Response.json({ running: invocations.running() });
     }
     if (pathname === "/changes") {
@@ -315,7 +354,8 @@ export class Check extends WorkerEntrypoint {
     const { bundle } = await fetchWorker(env, `/candidate${pathname}`);
     const begun = Date.now();
     try {
-      const place = { ...(await placed(env, ctx, bundle, "candidate")), tails: undefined, globalOutbound: null };
+      const script = { key: "candidate", version: "candidate" };
+      const place = { ...(await placed(env, ctx, script, bundle, "candidate")), tails: undefined, globalOutbound: null };
       const stub = env.LOADER.get(crypto.randomUUID(), async () => codeOf(bundle, place));
       const control = stub.getEntrypoint("__TidegateControl");
       const { handlers, named } = await control.describe();

@@ -160,6 +160,6 @@ export async function fetchWorker(env, path) {
   for (const module of bundle.modules) {
     module.content = bytes.subarray(offset, (offset += module.size));
   }
-  const { version, trusted, subrequests } = bundle;
-  return { version, trusted, subrequests, bundle };
+  const { version, trusted, followed, subrequests } = bundle;
+  return { version, trusted, followed, subrequests, bundle };
 }

@@ -18,6 +18,7 @@
 mod upstream;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -96,6 +97,7 @@ impl Workerd {
                 auth: Auth::Nobody,
                 workerd,
                 egress: Egress::Upstream(upstream.address()),
+                processes: NonZeroUsize::MIN,
                 dispatcher: Some(DISPATCHER.to_owned()),
             };
             let platform = Platform::start(options).await.map_err(|error| error.to_string())?;

@@ -23,7 +23,7 @@ export class DynamicDispatcher {
             const request = input instanceof Request && init === undefined ? input : new Request(input, init);
             const headers = new Headers(request.headers);
             headers.set(TARGET, ascii(JSON.stringify(target)));
-            return stub.fetch(new Request(request, { headers }));
+            return stub.fetch(request, { headers });
           };
         }
         return (...values) => stub.call(target, property, values);

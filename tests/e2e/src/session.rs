@@ -1,41 +1,47 @@
-//! A running `tidegate dev`, and what it says.
+//! A running `tidegate dev`: the command in a process of its own, and what it says.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use axum::body::Body;
 use http_body_util::BodyExt as _;
 use hyper::Request;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tidegate_e2e::{ACCOUNT, ApiClient, Connection, repository};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
+
+use crate::api::{ACCOUNT, ApiClient};
+use crate::client::Connection;
+use crate::paths::repository;
 
 /// The longest that something may take to be said.
 const SAID: Duration = Duration::from_secs(30);
 
 /// A session; killed when it is dropped.
-pub(crate) struct Session {
+pub struct Session {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     /// The event `ready`.
-    pub(crate) ready: Value,
+    pub ready: Value,
 }
 
 /// What a run left that came to no session.
 #[derive(Debug)]
-pub(crate) struct Failed {
-    pub(crate) code: Option<i32>,
-    pub(crate) stderr: String,
+pub struct Failed {
+    /// Its exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// What it said.
+    pub stderr: String,
 }
 
 impl Session {
     /// Starts one on free ports.
-    pub(crate) async fn start(args: &[&str]) -> Result<Self> {
+    pub async fn start(args: &[&str]) -> Result<Self> {
         match Self::try_start(&[&["--port", "0", "--api-port", "0"], args].concat()).await? {
             Ok(session) => Ok(session),
             Err(failed) => bail!("it did not start: {failed:?}"),
@@ -43,11 +49,23 @@ impl Session {
     }
 
     /// Starts one, or says why there is none.
-    pub(crate) async fn try_start(args: &[&str]) -> Result<Result<Self, Failed>> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate-under-test"))
+    pub async fn try_start(args: &[&str]) -> Result<Result<Self, Failed>> {
+        Self::of(Self::command(args)?).await
+    }
+
+    /// The command that starts one.
+    pub fn command(args: &[&str]) -> Result<Command> {
+        let mut command = Command::new(program()?);
+        command
             .args(["dev", "--format", "json", "--account", ACCOUNT, "--worker"])
             .arg(repository().join("build/worker"))
-            .args(args)
+            .args(args);
+        Ok(command)
+    }
+
+    /// Starts one by a command.
+    pub async fn of(mut command: Command) -> Result<Result<Self, Failed>> {
+        let mut child = command
             .current_dir(repository())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -67,7 +85,7 @@ impl Session {
     }
 
     /// The next event of a kind; others are passed over.
-    pub(crate) async fn event(&mut self, kind: &str) -> Result<Value> {
+    pub async fn event(&mut self, kind: &str) -> Result<Value> {
         loop {
             let event = next(&mut self.lines).await?.with_context(|| format!("it ended before `{kind}`"))?;
             if event["event"] == kind {
@@ -77,23 +95,23 @@ impl Session {
     }
 
     /// The API, with a token.
-    pub(crate) fn api(&self, token: &str) -> Result<ApiClient> {
+    pub fn api(&self, token: &str) -> Result<ApiClient> {
         let base = self.ready["api"].as_str().context("no API")?;
         Ok(ApiClient::new(address(base)?, token))
     }
 
     /// The API, with the token that the session made.
-    pub(crate) fn api_with_new_token(&self) -> Result<ApiClient> {
+    pub fn api_with_new_token(&self) -> Result<ApiClient> {
         self.api(self.ready["token"].as_str().context("no new token")?)
     }
 
     /// Where the Workers are.
-    pub(crate) fn address(&self) -> Result<SocketAddr> {
+    pub fn address(&self) -> Result<SocketAddr> {
         address(self.ready["workers"].as_str().context("no Workers")?)
     }
 
     /// What a host answers: status and body.
-    pub(crate) async fn get(&self, host: &str, path: &str) -> Result<(u16, String)> {
+    pub async fn get(&self, host: &str, path: &str) -> Result<(u16, String)> {
         let request = Request::builder().uri(path).header("host", host).body(Body::empty())?;
         let answer = Connection::open(self.address()?).await?.send(request).await?;
         let status = answer.status().as_u16();
@@ -101,26 +119,40 @@ impl Session {
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 
-    /// Sends a signal.
-    pub(crate) fn signal(&self, signal: rustix::process::Signal) -> Result<()> {
+    /// Its process.
+    pub fn pid(&self) -> Result<Pid> {
         let pid = i32::try_from(self.child.id().context("it has ended")?)?;
-        let pid = rustix::process::Pid::from_raw(pid).context("no process id")?;
-        Ok(rustix::process::kill_process(pid, signal)?)
+        Pid::from_raw(pid).context("no process id")
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill_process(self.pid()?, signal)?)
     }
 
     /// Waits for its end.
-    pub(crate) async fn ended(mut self) -> Result<ExitStatus> {
+    pub async fn ended(mut self) -> Result<ExitStatus> {
         Ok(timeout(SAID, self.child.wait()).await.context("it does not end")??)
     }
 }
 
 impl Failed {
     /// It could not work, and says what is in the way and the way out.
+    ///
+    /// # Panics
+    /// If it does not.
     #[track_caller]
-    pub(crate) fn says(&self, what: &str, way_out: &str) {
+    pub fn says(&self, what: &str, way_out: &str) {
         assert_eq!(self.code, Some(3), "{self:?}");
         assert!(self.stderr.contains(what) && self.stderr.contains(way_out), "{self:?}");
     }
+}
+
+/// `tidegate` as this build has it: Cargo puts the program of this package beside its tests.
+fn program() -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let folder = test.parent().and_then(Path::parent).context("no target folder")?;
+    Ok(folder.join(format!("tidegate-under-test{}", std::env::consts::EXE_SUFFIX)))
 }
 
 async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<Option<Value>> {
@@ -131,13 +163,4 @@ async fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<Option<Value>
 fn address(url: &str) -> Result<SocketAddr> {
     let rest = url.strip_prefix("http://").with_context(|| format!("no URL: {url}"))?;
     Ok(rest.split('/').next().unwrap_or(rest).parse()?)
-}
-
-/// Replaces a file as editors do: another is renamed over it.
-pub(crate) fn save(path: &Path, text: &str) -> Result<()> {
-    let beside = path.with_extension("new");
-    std::fs::write(&beside, text)?;
-    std::fs::rename(&beside, path)?;
-    ensure!(path.is_file());
-    Ok(())
 }
