@@ -11,6 +11,7 @@
 //! # What this crate does not do
 //! It knows nothing of policies, and prints nothing.
 
+mod analytics;
 pub mod api;
 pub mod assets;
 pub mod d1;

@@ -14,6 +14,7 @@
 //!
 //! Bodies are bounded on every route: [`body::read`] and the forms of [`upload`] are the only readers.
 
+mod analytics;
 mod auth;
 mod bindings;
 mod body;

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use super::error::Fault;
 use super::{
-    Api, auth, bindings, body, content, d1, handling, kv, namespaces, not_yet, openapi, path, scripts, secrets,
-    services, settings, tags, tails, user, versions,
+    Api, analytics, auth, bindings, body, content, d1, handling, kv, namespaces, not_yet, openapi, path, scripts,
+    secrets, services, settings, tags, tails, user, versions,
 };
 
 /// Where the API begins.
@@ -77,6 +77,7 @@ fn account() -> OpenApiRouter<Api> {
         .merge(workers())
         .nest("/storage/kv/namespaces", kv::routes())
         .nest("/d1/database", d1::routes())
+        .routes(routes!(analytics::post, analytics::get))
 }
 
 fn dispatch_namespaces() -> OpenApiRouter<Api> {

@@ -201,12 +201,21 @@ pub(crate) struct Authorizer(Arc<Inner>);
 struct Inner {
     /// The platform itself: transactions are its own.
     ours: AtomicBool,
+    /// Nothing may be changed.
+    reading: AtomicBool,
     /// A switch of the connection was touched.
     switched: AtomicBool,
     refused: Mutex<Option<String>>,
 }
 
 impl Authorizer {
+    /// One under which nothing can be written.
+    pub(super) fn reading() -> Self {
+        let authorizer = Self::default();
+        authorizer.0.reading.store(true, Ordering::Relaxed);
+        authorizer
+    }
+
     /// Runs statements of the platform's own.
     pub(crate) fn ours<T>(&self, run: impl FnOnce() -> T) -> T {
         self.0.ours.store(true, Ordering::Relaxed);
@@ -230,7 +239,8 @@ impl Authorizer {
         if self.0.ours.load(Ordering::Relaxed) {
             return Authorization::Allow;
         }
-        match self.read_write(&context) {
+        let reads = self.0.reading.load(Ordering::Relaxed);
+        match if reads { reading(&context) } else { self.read_write(&context) } {
             Ok(()) => Authorization::Allow,
             Err(why) => {
                 // The first says more than what follows from it.
@@ -297,6 +307,7 @@ fn reading(context: &AuthContext<'_>) -> Result<(), String> {
         A::Savepoint { .. } | A::Transaction { .. } => {
             Err("BEGIN, COMMIT, ROLLBACK and SAVEPOINT; `batch()` is one transaction".to_owned())
         }
+        A::Pragma { pragma_name, .. } => Err(format!("PRAGMA {pragma_name}")),
         _ => Err("this statement".to_owned()),
     }
 }

@@ -57,6 +57,14 @@ impl Guarded {
         Ok(Self { connection, authorizer, watch, page })
     }
 
+    /// Has a connection that was made for reading be read by others; what it is to find there is made already.
+    pub(super) fn reading(connection: Connection, stop: Arc<AtomicBool>) -> Result<Self> {
+        let page = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let (authorizer, watch) = (Authorizer::reading(), Watch::new(stop));
+        guard(&connection, &authorizer, &watch)?;
+        Ok(Self { connection, authorizer, watch, page })
+    }
+
     /// The size of the database, in bytes.
     pub(super) fn size(&self) -> Result<i64> {
         let pages: i64 = self

@@ -342,6 +342,14 @@ impl Thread {
     }
 }
 
+/// Runs one statement that writes nothing, on a connection that is given up with it. Blocks.
+pub(crate) fn read(connection: rusqlite::Connection, sql: &str, stop: Arc<AtomicBool>) -> Result<Outcome, D1Error> {
+    let guarded = Guarded::reading(connection, stop).map_err(|error| D1Error::Storage(error.to_string()))?;
+    let queries = vec![Query { sql: sql.to_owned(), params: None }];
+    let outcomes = query::run(&guarded, &Call { queries, shape: Shape::Arrays, several: false })?;
+    outcomes.into_iter().next().ok_or(D1Error::NotFound)
+}
+
 /// Says how far a database is, as sessions do: later ones are greater. Here each query sees all that was answered before
 /// it, so it stands for the time and nothing more.
 pub(crate) fn bookmark() -> String {

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::bundle;
+use super::ratelimit::RateLimits;
+use crate::analytics::{AnalyticsError, DataPoint, is_dataset};
 use crate::d1::{self, Call, Outcome, Query as D1Query, Shape};
 use crate::deploy::blocking;
 use crate::kv::{self, KvError};
@@ -32,6 +34,7 @@ pub(super) struct Control {
     pub(super) dispatcher: Option<String>,
     pub(super) candidates: Candidates,
     pub(super) tails: Tails,
+    pub(super) limits: RateLimits,
 }
 
 /// Code that is to be started before it is accepted, as it travels, by a name for the while.
@@ -63,6 +66,8 @@ impl Control {
             .route("/kv/{id}/value/{*key}", get(kv_get).put(kv_put).delete(kv_delete))
             .route("/kv/{id}/keys", get(kv_keys))
             .route("/d1/{id}", post(d1_call))
+            .route("/ratelimit", post(rate_limit))
+            .route("/analytics/{dataset}", post(data_point))
             .layer(DefaultBodyLimit::max(kv::LARGEST_VALUE))
             .with_state(self)
     }
@@ -315,4 +320,36 @@ async fn d1_call(State(control): State<Control>, Path(id): Path<String>, body: B
         Err(error) => json!({ "error": error.to_string() }).to_string(),
     };
     Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
+}
+
+#[derive(Deserialize)]
+struct Limited {
+    namespace: String,
+    key: String,
+    limit: u64,
+    period: u64,
+}
+
+/// Whether a call is within a rate limit.
+async fn rate_limit(State(control): State<Control>, axum::Json(asked): axum::Json<Limited>) -> Answer {
+    let Limited { namespace, key, limit, period } = asked;
+    let success = control.limits.count(&namespace, &key, limit, period);
+    Ok(axum::Json(json!({ "success": success })).into_response())
+}
+
+/// A data point that a Worker wrote: it is kept when this is answered.
+async fn data_point(
+    State(control): State<Control>,
+    Path(dataset): Path<String>,
+    axum::Json(point): axum::Json<DataPoint>,
+) -> Answer {
+    if !is_dataset(&dataset) {
+        return Err(Refusal(StatusCode::BAD_REQUEST, "no dataset has such a name".to_owned()));
+    }
+    let written = blocking(&control.store, move |store| store.analytics().write(&dataset, &point)).await;
+    written.map_err(|error| match error {
+        AnalyticsError::Point(_) | AnalyticsError::Query(_) => Refusal(StatusCode::BAD_REQUEST, error.to_string()),
+        AnalyticsError::File(_) => Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    })?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }

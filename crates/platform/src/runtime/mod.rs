@@ -8,6 +8,7 @@ mod control;
 mod output;
 mod process;
 mod processes;
+mod ratelimit;
 mod supervisor;
 mod version;
 
@@ -226,6 +227,7 @@ impl Runtime {
             dispatcher: options.dispatcher.clone(),
             candidates: candidates.clone(),
             tails: tails.clone(),
+            limits: ratelimit::RateLimits::default(),
         };
         let _ = std::fs::remove_file(&control_socket);
         let control_listener = listen(&control_socket).map_err(io("cannot open a socket in"))?;

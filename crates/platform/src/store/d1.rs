@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension as _, Row};
 use super::error::is_taken;
 use super::rows::{new_uuid, now};
 use super::{D1Database, Result, Store, StoreError};
+use crate::analytics::Analytics;
 use crate::d1::Databases;
 
 impl Store {
@@ -58,6 +59,11 @@ impl Store {
     /// What is in them.
     pub fn databases(&self) -> &Databases {
         &self.inner.databases
+    }
+
+    /// What Workers wrote to datasets of the Analytics Engine.
+    pub(crate) fn analytics(&self) -> &Analytics {
+        &self.inner.analytics
     }
 
     /// Deletes files of databases that are not known.

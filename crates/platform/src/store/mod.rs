@@ -5,6 +5,7 @@
 //!   DATA/tidegate.key    32 random bytes, mode 0600: what secrets are encrypted and tokens are hashed with
 //!   DATA/tidegate.lock   held by the one process that uses the folder
 //!   DATA/d1/             the D1 databases: see [`crate::d1`]
+//!   DATA/analytics.sqlite   data points of the Analytics Engine
 //! ```
 //!
 //! Calls block; a server makes them from [`tokio::task::spawn_blocking`]. A [`Store`] is a handle: cloning it is cheap.
@@ -45,6 +46,7 @@ pub use self::types::{
     TagFilter, Version,
 };
 use self::vault::{KeyFile, Vault};
+use crate::analytics::Analytics;
 use crate::d1::Databases;
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -60,6 +62,7 @@ struct Inner {
     connections: Connections,
     vault: Vault,
     databases: Databases,
+    analytics: Analytics,
     // Last, so that it is let go of when the connections are closed.
     lock: Mutex<Option<Lock>>,
 }
@@ -90,6 +93,7 @@ impl Store {
                 connections,
                 vault,
                 databases: Databases::new(folder.join("d1")),
+                analytics: Analytics::new(folder.join("analytics.sqlite")),
                 lock: Mutex::new(Some(lock)),
             }),
         };
@@ -102,6 +106,7 @@ impl Store {
     pub fn close(&self) {
         self.inner.connections.close();
         self.inner.databases.close();
+        self.inner.analytics.close();
         self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 

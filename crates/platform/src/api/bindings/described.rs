@@ -20,6 +20,9 @@ pub(in super::super) struct NewBinding {
 #[derive(Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum NewBindingValue {
+    AnalyticsEngine {
+        dataset: String,
+    },
     D1 {
         /// `database_id` is understood, too.
         id: String,
@@ -48,6 +51,11 @@ enum NewBindingValue {
     PlainText {
         text: String,
     },
+    Ratelimit {
+        /// A positive integer.
+        namespace_id: String,
+        simple: NewRateLimit,
+    },
     SecretText {
         text: String,
     },
@@ -64,6 +72,15 @@ enum NewBindingValue {
     WasmModule {
         part: String,
     },
+}
+
+/// So many in so many seconds.
+#[derive(Serialize, ToSchema)]
+struct NewRateLimit {
+    #[schema(minimum = 1)]
+    limit: u64,
+    /// 10 or 60.
+    period: u64,
 }
 
 /// What the requests of a dispatch namespace's Workers are to go through.

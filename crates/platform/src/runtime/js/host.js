@@ -275,8 +275,11 @@ async function stubs(bundle, make) {
 /** What bindings are made of that are the same wherever a Worker runs. */
 function resources(ctx) {
   return {
+    analytics_engine: ({ dataset }) => ctx.exports.Analytics({ props: { dataset } }),
     d1: ({ database_id }) => ctx.exports.D1({ props: { id: database_id } }),
     kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
+    ratelimit: ({ namespace_id, limit, period }) =>
+      ctx.exports.RateLimit({ props: { namespace: namespace_id, limit, period } }),
   };
 }
 
@@ -285,6 +288,22 @@ export class Kv extends WorkerEntrypoint {
   fetch(request) {
     const { pathname, search } = new URL(request.url);
     return this.env.CONTROL.fetch(new Request(`http://control/kv/${this.ctx.props.id}${pathname}${search}`, request));
+  }
+}
+
+/** A dataset of the Analytics Engine; props: `{dataset}`. */
+export class Analytics extends WorkerEntrypoint {
+  fetch(request) {
+    return this.env.CONTROL.fetch(new Request(`http://control/analytics/${this.ctx.props.dataset}`, request));
+  }
+}
+
+/** A rate limit; props: `{namespace, limit, period}`. The body is a key. */
+export class RateLimit extends WorkerEntrypoint {
+  async fetch(request) {
+    const body = JSON.stringify({ ...this.ctx.props, key: await request.text() });
+    const headers = { "content-type": "application/json" };
+    return this.env.CONTROL.fetch("http://control/ratelimit", { method: "POST", headers, body });
   }
 }
 
