@@ -14,6 +14,7 @@
 mod analytics;
 pub mod api;
 pub mod assets;
+mod clock;
 pub mod d1;
 pub mod deploy;
 mod kv;
@@ -25,4 +26,6 @@ pub mod store;
 pub mod tails;
 pub mod worker;
 
+#[cfg(feature = "faults")]
+pub use clock::turn_clock;
 pub use platform::{Auth, Options, Platform, PlatformError};

@@ -15,6 +15,7 @@
 //! Bodies are bounded on every route: [`body::read`] and the forms of [`upload`] are the only readers.
 
 mod analytics;
+mod assets;
 mod auth;
 mod bindings;
 mod body;
@@ -50,7 +51,7 @@ use tokio::sync::broadcast;
 
 pub use self::body::Pace;
 use self::error::{Fault, shown};
-pub use self::openapi::openapi;
+pub use self::openapi::{Document, openapi};
 pub use self::serve::serve;
 use crate::room::Room;
 use crate::runtime::Runtime;

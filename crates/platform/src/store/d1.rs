@@ -45,15 +45,12 @@ impl Store {
         })
     }
 
-    /// Deletes one, with all that is in it. Blocks until what runs on it has ended, for a short while.
+    /// Deletes one. What is in it is [`Databases`]' to delete; after a crash in between, the next start does.
     pub fn delete_d1_database(&self, id: &str) -> Result<()> {
         self.write(|transaction| match transaction.execute("DELETE FROM d1_databases WHERE uuid = ?1", [id])? {
             0 => Err(StoreError::D1DatabaseNotFound),
             _ => Ok(()),
-        })?;
-        // A crash here leaves files that the next start deletes.
-        self.inner.databases.delete(id);
-        Ok(())
+        })
     }
 
     /// What is in them.

@@ -3,6 +3,7 @@
 mod support;
 
 mod access;
+mod assets;
 mod d1;
 mod kv;
 mod namespaces;

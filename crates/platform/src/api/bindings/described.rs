@@ -27,6 +27,8 @@ enum NewBindingValue {
         /// `database_id` is understood, too.
         id: String,
     },
+    /// The static assets of the Worker itself.
+    Assets,
     DataBlob {
         part: String,
     },

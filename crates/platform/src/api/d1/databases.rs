@@ -16,7 +16,7 @@ use super::super::path::Captures;
 use super::super::query::{Numbered, Query, paged};
 use super::shown::{D1Database, ReadReplication};
 use crate::d1::{Call, Shape};
-use crate::deploy::blocking;
+use crate::deploy::{blocking, writing};
 use crate::store::{self, StoreError};
 
 /// The longest name, in characters.
@@ -79,7 +79,7 @@ pub(super) async fn create(State(api): State<Api>, body: Body) -> Reply<D1Databa
         )));
     }
     not_replicated(read_replication.as_ref())?;
-    let made = blocking(&api.store, move |store| {
+    let made = writing(&api.store, move |store| {
         store.create_d1_database(&name).map_err(|error| match error {
             StoreError::D1DatabaseExists => Fault::D1Exists(name),
             other => other.into(),
@@ -123,7 +123,10 @@ pub(super) async fn update(State(api): State<Api>, captures: Captures, body: Bod
 #[utoipa::path(delete, path = "/{database_id}", tag = "D1")]
 pub(super) async fn delete(State(api): State<Api>, captures: Captures) -> Reply<Nothing> {
     let database = named(&api, &captures).await?;
-    blocking(&api.store, move |store| store.delete_d1_database(&database.id)).await?;
+    let id = database.id.clone();
+    writing(&api.store, move |store| store.delete_d1_database(&id)).await?;
+    // Not within the turn to write: this waits for what runs there.
+    blocking(&api.store, move |store| store.databases().delete(&database.id)).await;
     done()
 }
 
