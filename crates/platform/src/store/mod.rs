@@ -28,6 +28,7 @@ mod reset;
 mod rows;
 mod schema;
 mod scripts;
+mod sites;
 mod tags;
 mod tokens;
 mod types;
@@ -45,7 +46,7 @@ use self::connections::Connections;
 pub use self::error::StoreError;
 pub use self::reset::Seed;
 pub use self::types::{
-    AssetSession, AssetUpload, Change, D1Database, Deployment, Files, KvEntry, KvKey, KvNamespace, Loaded,
+    AssetConfig, AssetSession, AssetUpload, Change, D1Database, Deployment, Files, KvEntry, KvKey, KvNamespace, Loaded,
     ManifestEntry, Namespace, NewVersion, Page, Script, Started, TagFilter, Version,
 };
 use self::vault::{KeyFile, Vault};
