@@ -141,10 +141,21 @@ impl ApiClient {
 
     /// `PUT` of a script: its metadata, and its modules.
     pub async fn upload(&self, path: &str, metadata: &Value, parts: &[Part]) -> Result<ApiAnswer> {
+        let metadata = Part::new("metadata", "application/json", serde_json::to_vec(metadata)?);
+        let parts: Vec<&Part> = std::iter::once(&metadata).chain(parts).collect();
+        self.form("PUT", path, &parts).await
+    }
+
+    /// `POST` of static assets, by the token of an upload session: their hashes, and their contents in base64.
+    pub async fn upload_assets(&self, session: &str, parts: &[Part]) -> Result<ApiAnswer> {
+        let parts: Vec<&Part> = parts.iter().collect();
+        Self::new(self.address, session).form("POST", "workers/assets/upload?base64=true", &parts).await
+    }
+
+    async fn form(&self, method: &str, path: &str, parts: &[&Part]) -> Result<ApiAnswer> {
         const BOUNDARY: &str = "tidegate-e2e-boundary-8f2d1c";
         let mut body = Vec::new();
-        let metadata = Part::new("metadata", "application/json", serde_json::to_vec(metadata)?);
-        for part in std::iter::once(&metadata).chain(parts) {
+        for part in parts {
             let Part { name, content_type, content } = part;
             let file = if name == "metadata" { String::new() } else { format!("; filename=\"{name}\"") };
             body.extend_from_slice(
@@ -158,7 +169,7 @@ impl ApiClient {
             body.extend_from_slice(b"\r\n");
         }
         body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
-        self.send("PUT", path, Some(&format!("multipart/form-data; boundary={BOUNDARY}")), body).await
+        self.send(method, path, Some(&format!("multipart/form-data; boundary={BOUNDARY}")), body).await
     }
 
     /// Makes a namespace.

@@ -11,6 +11,7 @@ use utoipa::IntoResponses;
 
 use super::envelope::{self, List, Page, ResponseInfo, Responses, Success};
 use super::upload::{LARGEST_SCRIPT, MIB};
+use crate::assets::InvalidRules;
 use crate::deploy::DeployError;
 use crate::kv::KvError;
 use crate::names::NameError;
@@ -85,6 +86,8 @@ pub(super) enum Fault {
     // Of uploads.
     /// The modules are too large together.
     ScriptTooLarge,
+    /// Rules of static assets that cannot be.
+    AssetRules(InvalidRules),
     /// What is wrong with an upload, or why it does not start.
     Invalid(String),
     /// The binding at this index has no name.
@@ -215,6 +218,7 @@ impl Fault {
                     LARGEST_SCRIPT / MIB
                 ),
             ),
+            Self::AssetRules(invalid) => (S::BAD_REQUEST, 100_324, invalid.to_string()),
             Self::Invalid(why) => (S::BAD_REQUEST, 10021, why.clone()),
             Self::BindingName(index) => (S::BAD_REQUEST, 10052, format!("Binding at index {index} must have a name.")),
             Self::BindingTwice(name) => (

@@ -23,7 +23,10 @@ use super::rules::InvalidRules;
 use super::{Config, File, HtmlHandling, NotFoundHandling};
 
 /// The longest path of a file, in bytes of UTF-8: none that is longer is looked up.
-pub const LONGEST_PATH: usize = 1024;
+pub const LONGEST_PATH: usize = 4096;
+
+/// A `404.html` that lies in more folders than so is not looked for.
+const DEEPEST: usize = 100;
 
 /// From this date on, a browser that navigates is given what `not_found_handling` says before the code is asked.
 const NAVIGATION_PREFERS_ASSETS: &str = "2025-04-01";
@@ -293,7 +296,10 @@ fn find_instead<E>(
         NotFoundHandling::NotFoundPage => {
             let mut folder = path;
             while let Some((above, _)) = folder.rsplit_once('/') {
-                if let Some(file) = files.find(&format!("{above}/404.html"))? {
+                let depth = above.bytes().filter(|&byte| byte == b'/').count();
+                if depth <= DEEPEST
+                    && let Some(file) = files.find(&format!("{above}/404.html"))?
+                {
                     return Ok(Some((file, 404)));
                 }
                 folder = above;

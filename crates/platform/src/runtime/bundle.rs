@@ -4,6 +4,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::assets::{Config, RunWorkerFirst};
 use crate::worker::{Binding, BindingValue, Code, Entry, ModuleKind};
 
 #[derive(Serialize)]
@@ -13,6 +14,8 @@ struct Head<'c> {
     /// Whether what it does is to be told.
     followed: bool,
     subrequests: Option<u64>,
+    /// When static assets are asked; `null` if there are none.
+    assets: Option<&'static str>,
     entry: &'c Entry,
     compatibility_date: &'c str,
     compatibility_flags: &'c [String],
@@ -35,6 +38,7 @@ pub(super) fn encode(code: &Code, version: &str, trusted: bool, followed: bool) 
         trusted,
         followed,
         subrequests: code.subrequests(),
+        assets: code.assets.as_ref().map(|config| asked(code, config)),
         entry: &code.entry,
         compatibility_date: &code.compatibility_date,
         compatibility_flags: &code.compatibility_flags,
@@ -54,6 +58,15 @@ pub(super) fn encode(code: &Code, version: &str, trusted: bool, followed: bool) 
         bytes.extend_from_slice(&module.content);
     }
     Ok(bytes)
+}
+
+/// `js/assets.js` knows these words.
+fn asked(code: &Code, config: &Config) -> &'static str {
+    match (&code.entry, &config.run_worker_first) {
+        (Entry::AssetsOnly, _) => "only",
+        (_, RunWorkerFirst::All(true)) => "by_code",
+        _ => "before_code",
+    }
 }
 
 fn binding(binding: &Binding) -> Value {

@@ -16,8 +16,9 @@ pub const SCHEME_HEADER: &str = "x-tidegate-scheme";
 pub const CF_HEADER: &str = "x-tidegate-cf";
 
 /// Modules of the platform's own Workers.
-const OWN: [(&str, &str); 4] = [
+const OWN: [(&str, &str); 5] = [
     ("host.js", include_str!("js/host.js")),
+    ("assets.js", include_str!("js/assets.js")),
     ("isolates.js", include_str!("js/isolates.js")),
     ("code.js", include_str!("js/code.js")),
     ("tail.js", include_str!("js/tail.js")),

@@ -1,4 +1,4 @@
-//! What the Workers in workerd ask of the platform, over a unix socket: code, and KV.
+//! What the Workers in workerd ask of the platform, over a unix socket: code, static assets, and KV.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::bundle;
+use super::{assets, bundle};
 use crate::deploy::blocking;
 use crate::kv::{self, KvError};
 use crate::names::ScriptName;
@@ -31,6 +31,7 @@ pub(super) struct Control {
     pub(super) dispatcher: Option<String>,
     pub(super) candidates: Candidates,
     pub(super) tails: Tails,
+    pub(super) assets: assets::Assets,
 }
 
 /// Code that is to be started before it is accepted, as it travels, by a name for the while.
@@ -58,6 +59,7 @@ impl Control {
             .route("/worker/{scope}/{name}", get(worker))
             .route("/version/{scope}/{name}/{version}", get(version))
             .route("/candidate/{name}", get(candidate))
+            .route("/assets/{scope}/{name}/{version}/{asked}", get(assets::serve))
             .route("/tail/{scope}/{name}", post(tail))
             .route("/kv/{id}/value/{*key}", get(kv_get).put(kv_put).delete(kv_delete))
             .route("/kv/{id}/keys", get(kv_keys))
@@ -66,9 +68,9 @@ impl Control {
     }
 }
 
-type Answer = Result<Response, Refusal>;
+pub(super) type Answer = Result<Response, Refusal>;
 
-struct Refusal(StatusCode, String);
+pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
@@ -76,6 +78,7 @@ impl From<StoreError> for Refusal {
             StoreError::NamespaceNotFound
             | StoreError::ScriptNotFound
             | StoreError::VersionNotFound
+            | StoreError::AssetNotFound
             | StoreError::KvNamespaceNotFound => StatusCode::NOT_FOUND,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -197,7 +200,7 @@ fn encoded(loaded: &Loaded, followed: bool) -> Answer {
 }
 
 /// `account/NAME`, or the row of a namespace and a name. What is no name names nothing.
-fn key(scope: &str, name: &str) -> Result<ScriptKey, Refusal> {
+pub(super) fn key(scope: &str, name: &str) -> Result<ScriptKey, Refusal> {
     let missing = || Refusal(StatusCode::NOT_FOUND, "no such script".to_owned());
     let scope = match scope {
         "account" => Scope::Account,

@@ -1,6 +1,7 @@
 //! workerd, supervised: it loads Workers from the store at run time and is told of every change.
 
 mod admin;
+mod assets;
 mod bundle;
 mod check;
 mod config;
@@ -29,7 +30,7 @@ use self::control::{Candidates, Control};
 use self::processes::Processes;
 use crate::store::{Change, Started, Store};
 use crate::tails::Tails;
-use crate::worker::{Code, NamespaceId};
+use crate::worker::{Code, Entry, NamespaceId};
 
 pub use self::config::{CF_HEADER, SCHEME_HEADER};
 pub use self::control::WORKERS_DOMAIN;
@@ -226,6 +227,7 @@ impl Runtime {
             dispatcher: options.dispatcher.clone(),
             candidates: candidates.clone(),
             tails: tails.clone(),
+            assets: assets::Assets::default(),
         };
         let _ = std::fs::remove_file(&control_socket);
         let control_listener = listen(&control_socket).map_err(io("cannot open a socket in"))?;
@@ -256,6 +258,10 @@ impl Runtime {
 
     /// Starts code apart from the Workers that serve, in a process of its own.
     pub async fn check(&self, code: &Code) -> Result<Started, StartError> {
+        // Static assets alone have nothing to start.
+        if code.entry == Entry::AssetsOnly {
+            return Ok(Started::default());
+        }
         self.checker.check(code).await
     }
 

@@ -24,6 +24,7 @@ mod namespaces;
 mod rows;
 mod schema;
 mod scripts;
+mod sites;
 mod tags;
 mod tokens;
 mod types;
@@ -40,8 +41,8 @@ use rusqlite::OptionalExtension as _;
 use self::connections::Connections;
 pub use self::error::StoreError;
 pub use self::types::{
-    AssetSession, AssetUpload, Change, Deployment, Files, KvEntry, KvKey, KvNamespace, Loaded, ManifestEntry,
-    Namespace, NewVersion, Page, Script, Started, TagFilter, Version,
+    AssetConfig, AssetSession, AssetUpload, Change, Deployment, Files, KvEntry, KvKey, KvNamespace, Loaded,
+    ManifestEntry, Namespace, NewVersion, Page, Script, Started, TagFilter, Version,
 };
 use self::vault::{KeyFile, Vault};
 

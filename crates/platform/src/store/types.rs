@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use crate::assets;
 use crate::names::NamespaceName;
 use crate::worker::{Code, NamespaceId, ScriptKey};
 
@@ -146,6 +147,17 @@ pub struct ManifestEntry {
     pub hash: String,
     /// Bytes. The same for all files of a manifest with the same hash.
     pub size: u64,
+}
+
+/// How the static assets of a version are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssetConfig {
+    /// By its metadata.
+    pub config: assets::Config,
+    /// `YYYY-MM-DD`.
+    pub compatibility_date: String,
+    /// Flags of the runtime, some of which mean assets.
+    pub compatibility_flags: Vec<String>,
 }
 
 /// An upload of static assets that has begun.

@@ -9,14 +9,13 @@ use utoipa::ToSchema;
 use super::super::body;
 use super::super::error::{Fault, shown};
 use super::super::upload::MIB;
+use crate::assets::LONGEST_PATH;
 use crate::store::ManifestEntry;
 
 /// The most files of one version.
 const MOST_FILES: usize = 20_000;
 /// The largest file, in bytes.
 pub(super) const LARGEST_FILE: usize = 25 * MIB;
-/// The longest path, in bytes.
-const LONGEST_PATH: usize = 4096;
 /// The longest hash, in bytes. Cloudflare's has 32 hexadecimal digits; what they mean is the client's affair.
 const LONGEST_HASH: usize = 64;
 /// The most that one batch holds, in bytes before their encoding, and in files. Clients hold three in memory at a time.

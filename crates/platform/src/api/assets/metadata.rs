@@ -180,7 +180,7 @@ pub(in super::super) fn check_assets(
 fn config_of(part: &str, mut config: Map<String, Value>) -> Result<Config, Fault> {
     // `null` is the same as nothing.
     let mut taken = |key: &str| config.remove(key).filter(|value| !value.is_null());
-    Ok(Config {
+    let config = Config {
         html_handling: one_of(
             part,
             "assets.config.html_handling",
@@ -204,7 +204,9 @@ fn config_of(part: &str, mut config: Map<String, Value>) -> Result<Config, Fault
         },
         headers: rules(part, "assets.config._headers", taken("_headers"))?,
         redirects: rules(part, "assets.config._redirects", taken("_redirects"))?,
-    })
+    };
+    config.check().map_err(Fault::AssetRules)?;
+    Ok(config)
 }
 
 /// One of the names of a type.

@@ -26,6 +26,8 @@ const LOADERS = {
  * line that the Worker logs, so that nobody else can write in its name.
  */
 export function codeOf(bundle, place) {
+  // What takes the place of a version that has code may have none.
+  if (bundle.entry === "assets_only") throw noCode();
   const modules = {};
   for (const { name, kind, content } of bundle.modules) {
     const loader = LOADERS[kind];
@@ -44,6 +46,7 @@ export function codeOf(bundle, place) {
       case "json":
         env[binding.name] = binding.json;
         break;
+      case "assets":
       case "service":
         env[binding.name] = place.stubs[binding.name];
         break;
@@ -112,4 +115,9 @@ export function codeOf(bundle, place) {
     globalOutbound: place.globalOutbound,
     ...(place.tails?.length && { tails: place.tails }),
   };
+}
+
+/** Static assets alone answer requests, and nothing else. */
+export function noCode() {
+  return new TypeError("this Worker has static assets alone, and no code to call");
 }

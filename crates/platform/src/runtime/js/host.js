@@ -9,9 +9,12 @@
 // They share this code; the binding ROLE says which one it is.
 
 import { WorkerEntrypoint, tracing } from "cloudflare:workers";
+import { answered } from "./assets.js";
 import { codeOf } from "./code.js";
 import { Isolates, fetchWorker } from "./isolates.js";
 import { messageOf } from "./tail.js";
+
+export { Assets } from "./assets.js";
 
 /** Where `within/bindings.js` puts what `get()` was called with. */
 const TARGET = "x-tidegate-target";
@@ -49,16 +52,17 @@ export default {
       if (names.size >= 1000) names.clear();
       names.set(host, name);
     }
-    const worker = await accountWorker(env, ctx, name);
-    return worker ? worker.fetch(request) : new Response(`there is no Worker \`${name}\`\n`, { status: 404 });
+    const script = await isolates(env).current("account", name);
+    if (!script) return new Response(`there is no Worker \`${name}\`\n`, { status: 404 });
+    return (await answered(env, script, request)) ?? accountWorker(env, ctx, script).fetch(request);
   },
 };
 
 /** An account Worker as the front runs it: nothing stands between it and the way out. */
-async function accountWorker(env, ctx, name, entrypoint, options) {
-  const script = await isolates(env).current("account", name);
+function accountWorker(env, ctx, script, entrypoint) {
   const place = async (bundle) => ({
     stubs: await stubs(bundle, {
+      assets: () => ctx.exports.Assets({ props: { key: script.key, version: bundle.version } }),
       dispatch_namespace: ({ namespace, outbound }) => env.GATE.dispatch({ namespace, outbound }),
       kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
       service: ({ service, entrypoint }) => ctx.exports.Service({ props: { service, entrypoint, role: "account" } }),
@@ -68,7 +72,7 @@ async function accountWorker(env, ctx, name, entrypoint, options) {
     tails: bundle.bindings.some(({ type }) => type === "dispatch_namespace") ? undefined : followers(env, ctx, script),
     marker: markerOf(env, script),
   });
-  return script && isolates(env).of(script, roleOf(script, "account"), place).entrypoint(entrypoint, options);
+  return isolates(env).of(script, roleOf(script, "account"), place).entrypoint(entrypoint);
 }
 
 // ---- gate -----------------------------------------------------------------------------------------------------------
@@ -94,7 +98,11 @@ export class Dispatch extends WorkerEntrypoint {
     const headers = new Headers(received.headers);
     const target = JSON.parse(headers.get(TARGET));
     headers.delete(TARGET);
-    const { entrypoint, script, invocation } = await this.#open(target);
+    const script = await this.#find(target);
+    // What assets answer is no invocation: nothing of it runs.
+    const answer = await answered(this.env, script, received);
+    if (answer) return answer;
+    const { entrypoint, invocation } = this.#begin(script, target);
     headers.set("cf-ray", invocation.ray);
     // Where the namespace is not trusted, `request.cf` is undefined.
     if (script.trusted) return entrypoint.fetch(received, { headers });
@@ -104,13 +112,12 @@ export class Dispatch extends WorkerEntrypoint {
   }
 
   async call(target, method, values) {
-    const { entrypoint } = await this.#open(target);
+    const { entrypoint } = this.#begin(await this.#find(target), target);
     return entrypoint[method](...values);
   }
 
-  async #open({ name, args, limits, outbound }) {
-    const { env, ctx } = this;
-    const { namespace, outbound: binding } = ctx.props;
+  async #find({ name, outbound }) {
+    const { namespace, outbound: binding } = this.ctx.props;
     for (const parameter of Object.keys(outbound ?? {})) {
       if (!binding?.parameters.includes(parameter)) {
         throw new TypeError(
@@ -118,18 +125,23 @@ export class Dispatch extends WorkerEntrypoint {
         );
       }
     }
-    const script = await isolates(env).current(namespace, name);
+    const script = await isolates(this.env).current(namespace, name);
     if (!script) throw new Error("Worker not found.");
+    return script;
+  }
+
+  #begin(script, { args, limits, outbound }) {
+    const { env, ctx } = this;
     const isolate = isolates(env).of(script, "user", (bundle) => placed(env, ctx, script, bundle, "user"));
     const invocation = invocations.begin({
       isolate,
       script: script.key,
-      outbound: binding,
+      outbound: ctx.props.outbound,
       parameters: outbound ?? {},
       subrequests: Math.min(limits?.subRequests ?? Infinity, script.subrequests ?? Infinity, MOST_SUBREQUESTS),
     });
     lastWords(env, script.key);
-    return { entrypoint: isolate.entrypoint(null, { props: args, limits }), script, invocation };
+    return { entrypoint: isolate.entrypoint(null, { props: args, limits }), invocation };
   }
 }
 
@@ -142,6 +154,7 @@ async function placed(env, ctx, script, bundle, role) {
   const trusted = role === "trusted";
   return {
     stubs: await stubs(bundle, {
+      assets: () => ctx.exports.Assets({ props: { key: script.key, version: bundle.version } }),
       dispatch_namespace: ({ namespace, outbound }) => ctx.exports.Dispatch({ props: { namespace, outbound } }),
       kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
       service: ({ service, entrypoint }) =>
@@ -287,21 +300,28 @@ export class Service extends WorkerEntrypoint {
     return new Proxy(this, {
       get(self, property) {
         if (typeof property === "symbol" || property in self) return Reflect.get(self, property);
-        return async (...values) => (await reached(self))[property](...values);
+        return async (...values) => reached(self, await scriptOf(self))[property](...values);
       },
     });
   }
 
   async fetch(request) {
-    return (await reached(this)).fetch(request);
+    const script = await scriptOf(this);
+    // Assets are at the door of a Worker; a named entrypoint is behind it.
+    const answer = this.ctx.props.entrypoint ? undefined : await answered(this.env, script, request);
+    return answer ?? reached(this, script).fetch(request);
   }
 }
 
+async function scriptOf({ env, ctx }) {
+  const { service } = ctx.props;
+  return found(service, await isolates(env).current("account", service));
+}
+
 /** What a service binding reaches. `role`: what called it, and so what stands between it and the way out. */
-async function reached({ env, ctx }) {
-  const { service, entrypoint, role } = ctx.props;
-  if (role === "account") return found(service, await accountWorker(env, ctx, service, entrypoint));
-  const script = found(service, await isolates(env).current("account", service));
+function reached({ env, ctx }, script) {
+  const { entrypoint, role } = ctx.props;
+  if (role === "account") return accountWorker(env, ctx, script, entrypoint);
   return isolates(env).of(script, roleOf(script, role), (bundle) => placed(env, ctx, script, bundle, role)).entrypoint(entrypoint);
 }
 

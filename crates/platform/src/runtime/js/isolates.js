@@ -3,7 +3,7 @@
 // The control plane says what is current when it is asked, and tells of each change. An isolate's id names role, script
 // and version, so that a new version is a new isolate while the old one finishes what it has begun.
 
-import { codeOf } from "./code.js";
+import { codeOf, noCode } from "./code.js";
 
 /** The control plane as a Worker sees it: any host does. */
 const CONTROL = "http://control";
@@ -56,6 +56,7 @@ export class Isolates {
    * are told, call `begin()` and `end()`: what runs is never evicted.
    */
   of(script, role, place) {
+    if (script.assets === "only") throw noCode();
     const base = `${role}.${script.key.replace("/", ".")}.${script.version}`;
     let isolate = this.#isolates.get(base);
     if (isolate) {
@@ -160,6 +161,6 @@ export async function fetchWorker(env, path) {
   for (const module of bundle.modules) {
     module.content = bytes.subarray(offset, (offset += module.size));
   }
-  const { version, trusted, followed, subrequests } = bundle;
-  return { version, trusted, followed, subrequests, bundle };
+  const { version, trusted, followed, subrequests, assets } = bundle;
+  return { version, trusted, followed, subrequests, assets, bundle };
 }
