@@ -113,7 +113,7 @@ async fn started(api: &Api, key: ScriptKey, version: NewVersion) -> Result<Resul
     if version.code.entry != Entry::AssetsOnly {
         return Ok(deploy(&api.store, api.runtime()?, key, version).await);
     }
-    match blocking(&api.store, move |store| store.deploy(&key, &version)).await {
+    match writing(&api.store, move |store| store.deploy(&key, &version)).await {
         Ok((script, change)) => {
             api.apply(&[change]).await;
             Ok(Ok(script))

@@ -15,9 +15,9 @@ use super::super::body::content_type;
 use super::super::error::{Fault, shown};
 use super::super::upload::{MIB, open_form, read_part, unreadable};
 use super::manifest::LARGEST_FILE;
-use crate::deploy::writing;
+use crate::deploy::{blocking, writing};
 use crate::kv::now;
-use crate::store::AssetUpload;
+use crate::store::{AssetUpload, Store};
 
 /// What a client sends for "no `Content-Type`".
 const NO_TYPE: &str = "application/null";
@@ -91,12 +91,11 @@ async fn keep(api: &Api, session: &str, batch: Vec<Encoded>) -> Result<(), Fault
     if batch.is_empty() {
         return Ok(());
     }
+    // Nobody who writes waits for this.
+    let decode = move |_: &Store| batch.into_iter().map(decoded).collect::<Result<Vec<_>, Fault>>();
+    let files = blocking(&api.store, decode).await?;
     let session = session.to_owned();
-    writing(&api.store, move |store| {
-        let files = batch.into_iter().map(decoded).collect::<Result<Vec<_>, Fault>>()?;
-        Ok(store.put_assets(&session, &files, now())?)
-    })
-    .await
+    Ok(writing(&api.store, move |store| store.put_assets(&session, &files, now())).await?)
 }
 
 fn decoded(Encoded { hash, content_type, text }: Encoded) -> Result<AssetUpload, Fault> {
