@@ -25,7 +25,8 @@ usage: cargo xtask <chore>
 
   bench platform [PART]…
                   measure what the local platform costs, beside the same chain wired statically in workerd
-                  parts: chain, deployments, listing, density
+                  parts: chain, deployments, listing, density, growth
+                  growth draws docs/benchmarks; --most N (scripts, isolates, processes), --out DIR
   coverage        measure which lines of the table and the engine the native tests run: 95 % of them or more
   demo [--keep]   show the whole path on this machine: policy, Worker, two customers, an upstream
                   --keep leaves it running until Ctrl-C

@@ -14,6 +14,7 @@
 
 mod api;
 mod chain;
+pub mod chart;
 mod client;
 pub mod jwt;
 mod local;

@@ -4,6 +4,7 @@
 //! API that the API does not have fails the test: that is how a client that moved on is noticed.
 
 mod account;
+mod assets;
 mod curl;
 mod dispatch;
 mod examples;
