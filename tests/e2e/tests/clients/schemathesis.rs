@@ -17,11 +17,10 @@ use tidegate_platform::api::openapi;
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
                       response_headers_conformance,response_schema_conformance";
 /// The operations that take away what others need, by their ids.
-const TAKES_AWAY: [&str; 8] = [
+const TAKES_AWAY: [&str; 7] = [
     "delete_storage_kv_namespaces_namespace_id",
     "delete_workers_dispatch_namespaces_dispatch_namespace",
     "delete_workers_dispatch_namespaces_dispatch_namespace_scripts",
-    "delete_workers_dispatch_namespaces_dispatch_namespace_scripts_script_name",
     "delete_workers_scripts_script_name",
     "delete_workers_services_script_name",
     "patch_workers_dispatch_namespaces_dispatch_namespace",
@@ -166,9 +165,9 @@ async fn whatever_is_asked_the_answer_is_one_that_is_described() -> Result<()> {
     let report = run("--exclude-operation-id-regex").await?;
     let accepted = report.accepted();
     ensure!(accepted.len() == described() - TAKES_AWAY.len(), "{} of {} were tested", accepted.len(), described());
-    // What a random body can never be: a known version, an asset's token; and what is not offered.
+    // What is not offered never is; what must name a version, a token or a module by chance seldom.
     let never: Vec<_> = accepted.iter().filter(|(_, times)| **times == 0).map(|(name, _)| *name).collect();
-    println!("{:#}\n{never:#?}", report.0["test_cases"]);
+    ensure!(never.len() * 4 < accepted.len(), "{} of {} were never accepted: {never:#?}", never.len(), accepted.len());
     Ok(())
 }
 
