@@ -17,7 +17,7 @@ use super::assets::{self, check_assets};
 use super::bindings::{Before, Declared, resolve};
 use super::error::Fault;
 use super::upload::{self, Metadata, Part, Upload};
-use crate::deploy::{DeployError, blocking, deploy};
+use crate::deploy::{DeployError, blocking, deploy, writing};
 use crate::store::{Files, Loaded, NewVersion, Script, Started, StoreError};
 use crate::worker::{Code, Entry, Module, ScriptKey};
 
@@ -26,7 +26,7 @@ const TRIES: usize = 8;
 /// What the runtime takes a Worker to be of that names no date (Cloudflare's documentation names it).
 const DEFAULT_DATE: &str = "2021-11-02";
 /// The types of bindings that an upload keeps which says nothing of it: secrets outlive deployments.
-const KEPT: [&str; 1] = ["secret_text"];
+const KEPT: [&str; 2] = ["secret_key", "secret_text"];
 /// The setting that remembers which client deployed: `wrangler` asks before it overwrites what others did.
 pub(super) const DEPLOYED_FROM: &str = "last_deployed_from";
 
@@ -95,7 +95,7 @@ pub(super) async fn derive(
 
 /// Writes code without starting it apart.
 async fn carry_over(api: &Api, key: ScriptKey, mut version: NewVersion) -> Result<Script, DeployError> {
-    let (script, change) = blocking(&api.store, move |store| {
+    let (script, change) = writing(&api.store, move |store| {
         let current = store.script(&key)?.version;
         if version.derived_from != Some(current.id) {
             return Err(StoreError::Conflict);
