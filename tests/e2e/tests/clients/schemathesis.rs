@@ -31,6 +31,11 @@ const TAKES_AWAY: [&str; 7] = [
 struct Report(Value);
 
 impl Report {
+    /// How many operations were tested.
+    fn tested(&self) -> usize {
+        self.0["operations"]["tested"].as_u64().and_then(|tested| usize::try_from(tested).ok()).unwrap_or_default()
+    }
+
     /// How often each operation did what it was asked to.
     fn accepted(&self) -> BTreeMap<&str, u64> {
         let sum = |phases: &Value| {
@@ -165,7 +170,7 @@ fn described() -> usize {
 async fn whatever_is_asked_the_answer_is_one_that_is_described() -> Result<()> {
     let report = run("--exclude-operation-id-regex").await?;
     let accepted = report.accepted();
-    ensure!(accepted.len() == described() - TAKES_AWAY.len(), "{} of {} were tested", accepted.len(), described());
+    ensure!(report.tested() == described() - TAKES_AWAY.len(), "{} of {} were tested", report.tested(), described());
     // What is not offered never is; what must name a version, a token or a module by chance seldom.
     let never: Vec<_> = accepted.iter().filter(|(_, times)| **times == 0).map(|(name, _)| *name).collect();
     ensure!(never.len() * 4 < accepted.len(), "{} of {} were never accepted: {never:#?}", never.len(), accepted.len());
@@ -176,7 +181,7 @@ async fn whatever_is_asked_the_answer_is_one_that_is_described() -> Result<()> {
 async fn whatever_is_taken_away_the_answer_is_one_that_is_described() -> Result<()> {
     let report = run("--include-operation-id-regex").await?;
     let accepted = report.accepted();
-    ensure!(accepted.len() == TAKES_AWAY.len(), "{accepted:#?}");
+    ensure!(report.tested() == TAKES_AWAY.len(), "{accepted:#?}");
     ensure!(accepted.values().all(|times| *times > 0), "{accepted:#?}");
     Ok(())
 }
