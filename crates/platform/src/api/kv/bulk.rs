@@ -65,11 +65,14 @@ pub(super) struct KvBulkResult {
 /// Values by their keys.
 #[derive(Serialize, ToSchema)]
 pub(super) struct KvValues {
+    /// Each as text or as JSON; with metadata, an object of `value`, `metadata` and `expiration`; of a key that is not there,
+    /// `null`.
+    #[schema(value_type = BTreeMap<String, Value>)]
     values: BTreeMap<String, KvFound>,
 }
 
 /// A value, as it was wanted.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum KvFound {
     /// With its metadata.
@@ -77,7 +80,6 @@ enum KvFound {
         value: Value,
         metadata: Option<Value>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        #[schema(nullable = false)]
         expiration: Option<i64>,
     },
     /// Alone.
