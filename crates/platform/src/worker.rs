@@ -57,6 +57,8 @@ pub struct Code {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
+    /// None: it has static assets and no code, so nothing is started, ever.
+    AssetsOnly,
     /// An ES module (`main_module`).
     MainModule(String),
     /// A script in service-worker syntax (`body_part`).
@@ -65,9 +67,11 @@ pub enum Entry {
 
 impl Entry {
     /// The name of the module.
-    pub fn name(&self) -> &str {
-        let (Self::MainModule(name) | Self::BodyPart(name)) = self;
-        name
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::AssetsOnly => None,
+            Self::MainModule(name) | Self::BodyPart(name) => Some(name),
+        }
     }
 }
 

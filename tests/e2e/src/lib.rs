@@ -22,6 +22,7 @@ pub mod observed;
 mod outbound;
 mod paths;
 mod plain;
+pub mod python;
 mod raw;
 mod script;
 mod session;

@@ -14,7 +14,7 @@ use super::error::{ContentTypes, Fault, Paged, Reply, TooMany};
 use super::path::{InNamespace, Target};
 use super::query::{ByCursor, Numbered, Query, Tagged};
 use super::upload::{Upload, UploadForm};
-use crate::deploy::blocking;
+use crate::deploy::{blocking, writing};
 use crate::store::{self, StoreError};
 use crate::worker::{Scope, ScriptKey};
 
@@ -147,7 +147,7 @@ pub(super) async fn put(
     let script = upload.deploy(&api, &target.key).await?;
     ok(UploadedScript {
         script: describe(&script),
-        entry_point: Some(upload.entry_point().to_owned()),
+        entry_point: upload.entry_point().map(str::to_owned),
         dispatch_namespace: target.namespace.map(|namespace| namespace.name.to_string()),
     })
 }
@@ -177,7 +177,7 @@ pub(super) async fn delete(State(api): State<Api>, target: Target) -> Reply<Noth
 /// Deletes a script, and tells the runtime.
 pub(super) async fn remove(api: &Api, key: ScriptKey) -> Result<(), Fault> {
     let _turn = api.turns.take(&key).await;
-    let change = blocking(&api.store, move |store| store.delete_script(&key)).await?;
+    let change = writing(&api.store, move |store| store.delete_script(&key)).await?;
     api.apply(&[change]).await;
     Ok(())
 }
@@ -216,7 +216,7 @@ pub(super) async fn delete_many(
     let filter = query.tags()?.unwrap_or_default();
     let limit = query.number("limit", 1, MOST)?.unwrap_or(MOST);
     let (changes, has_more) =
-        blocking(&api.store, move |store| store.delete_scripts(Scope::Namespace(namespace.id), &filter, limit)).await?;
+        writing(&api.store, move |store| store.delete_scripts(Scope::Namespace(namespace.id), &filter, limit)).await?;
     api.apply(&changes).await;
     let deleted: Vec<_> =
         changes.into_iter().map(|change| DeletedScript { id: change.key.name.as_str().to_owned() }).collect();
@@ -265,7 +265,7 @@ pub(super) fn describe(script: &store::Script) -> Script {
         modified_on: script.modified_on.clone(),
         startup_time_ms: started.startup_time_ms,
         has_modules: script.version.has_modules,
-        has_assets: false,
+        has_assets: script.version.has_assets,
         compatibility_date: script.version.compatibility_date.clone(),
         compatibility_flags: script.version.compatibility_flags.clone(),
         runs: Runs {

@@ -16,7 +16,7 @@ use super::error::{ContentTypes, Fault, Reply, TooMany};
 use super::path::Target;
 use super::scripts::{Runs, ScriptSettings, describe};
 use super::upload::{Form, Metadata, SettingsChange, SettingsForm, read_form};
-use crate::deploy::blocking;
+use crate::deploy::{blocking, writing};
 use crate::store::{Script, Store, StoreError};
 use crate::worker::{Code, ScriptKey};
 
@@ -71,6 +71,11 @@ pub(super) async fn get(State(api): State<Api>, target: Target) -> Reply<Setting
 pub(super) async fn patch(State(api): State<Api>, target: Target, headers: HeaderMap, body: Body) -> Reply<Settings> {
     let (part, value) = read(&headers, body).await?;
     let change = std::sync::Arc::new(Metadata::read(part, value)?);
+    if change.assets.are_named() {
+        return Err(Fault::Invalid(
+            "static assets come with an upload: leave `assets` and `keep_assets` out".to_owned(),
+        ));
+    }
     let (key, tags) = (target.key.clone(), change.tags.clone());
     derive(&api, &target.key, Check::Started, tags, move |store, code| edit(store, &key, &change, code)).await?;
     shown(&api, target).await
@@ -109,7 +114,7 @@ pub(super) async fn patch_of_script(State(api): State<Api>, target: Target, body
         .await?;
     } else if let Some(tags) = change.tags {
         let key = target.key.clone();
-        blocking(&api.store, move |store| store.set_tags(&key, &tags)).await?;
+        writing(&api.store, move |store| store.set_tags(&key, &tags)).await?;
     }
     shown_of_script(&api, target).await
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::bundle;
-use crate::deploy::blocking;
+use crate::deploy::{blocking, writing};
 use crate::kv::{self, KvError};
 use crate::names::ScriptName;
 use crate::store::{KvEntry, KvKey, Loaded, Store, StoreError};
@@ -238,12 +238,12 @@ async fn kv_put(
         kv::check_metadata(metadata)?;
     }
     let entry = KvEntry { value, metadata, expiration };
-    blocking(&control.store, move |store| store.put_kv_value(&id, &key, &entry)).await?;
+    writing(&control.store, move |store| store.put_kv_value(&id, &key, &entry)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn kv_delete(State(control): State<Control>, Path((id, key)): Path<(String, String)>) -> Answer {
-    blocking(&control.store, move |store| store.delete_kv_value(&id, &key)).await?;
+    writing(&control.store, move |store| store.delete_kv_value(&id, &key)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -14,6 +14,7 @@
 //! half one. Each change of what a script serves takes the next serial of the whole store within its transaction, so
 //! serials grow for ever, over deletions and restarts, in the order of the changes.
 
+mod assets;
 mod bindings;
 mod blobs;
 mod connections;
@@ -39,8 +40,8 @@ use rusqlite::OptionalExtension as _;
 use self::connections::Connections;
 pub use self::error::StoreError;
 pub use self::types::{
-    Change, Deployment, KvEntry, KvKey, KvNamespace, Loaded, Namespace, NewVersion, Page, Script, Started, TagFilter,
-    Version,
+    AssetSession, AssetUpload, Change, Deployment, Files, KvEntry, KvKey, KvNamespace, Loaded, ManifestEntry,
+    Namespace, NewVersion, Page, Script, Started, TagFilter, Version,
 };
 use self::vault::{KeyFile, Vault};
 
@@ -104,9 +105,23 @@ impl Store {
         self.inner.connections.limit_size(bytes)
     }
 
-    /// Values that expired while the store was closed go, and the file gives back what it does not need.
+    /// From now on each change takes so much longer to reach the disk.
+    #[cfg(feature = "faults")]
+    pub fn slow_down(&self, by: std::time::Duration) {
+        self.inner.connections.slow_down(by);
+    }
+
+    /// Waits for a turn to write, on a thread that may block.
+    pub(crate) async fn turn_to_write(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        self.inner.connections.turn_to_write().await
+    }
+
+    /// What expired while the store was closed goes, and the file gives back what it does not need.
     fn clean_up(&self) -> Result<()> {
-        self.write(|transaction| kv::delete_expired(transaction, usize::MAX))?;
+        self.write(|transaction| {
+            kv::delete_expired(transaction, usize::MAX)?;
+            assets::delete_expired(transaction, crate::kv::now(), usize::MAX)
+        })?;
         self.inner.connections.shrink()
     }
 }

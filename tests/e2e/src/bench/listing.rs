@@ -74,5 +74,5 @@ pub(crate) fn version_of(number: usize, size: usize, tags: Vec<String>) -> NewVe
         settings: serde_json::Map::new(),
         assets: None,
     };
-    NewVersion { code, started: Started::default(), tags: Some(tags), derived_from: None }
+    NewVersion { code, started: Started::default(), tags: Some(tags), derived_from: None, files: None }
 }

@@ -119,7 +119,7 @@ impl Workerd {
         let platform = self.platform()?;
         let name = ScriptName::parse(name).map_err(|error| error.to_string())?;
         let key = ScriptKey { scope, name };
-        let deployed = deploy::deploy(platform.store(), platform.runtime(), key, code, None, None);
+        let deployed = deploy::deploy(platform.store(), platform.runtime(), key, code.into());
         self.runtime.block_on(deployed).map(drop).map_err(|error| format!("a Worker was not deployed: {error}"))
     }
 
