@@ -15,7 +15,7 @@ use super::path::{InNamespace, Target};
 use super::query::{ByCursor, Numbered, Query, Tagged};
 use super::upload::{Upload, UploadForm};
 use crate::deploy::{blocking, writing};
-use crate::store::{self, StoreError};
+use crate::store::{self, StoreError, TagFilter};
 use crate::worker::{Scope, ScriptKey};
 
 /// A script, without its code.
