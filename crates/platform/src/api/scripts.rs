@@ -15,7 +15,7 @@ use super::path::{InNamespace, Target};
 use super::query::{ByCursor, Numbered, Query, Tagged};
 use super::upload::{Upload, UploadForm};
 use crate::deploy::{blocking, writing};
-use crate::store::{self, Store, StoreError, TagFilter};
+use crate::store::{self, StoreError, TagFilter};
 use crate::worker::{Scope, ScriptKey};
 
 /// A script, without its code.
@@ -254,7 +254,7 @@ async fn listed(api: &Api, scope: Scope, query: &Query) -> Result<(Vec<store::Sc
     let filter = query.tags()?.unwrap_or_default();
     if query.one("page").is_some() || query.one("per_page").is_some() {
         let (page, per_page) = query.page(100, MOST)?;
-        let scripts = blocking(&api.store, move |store| numbered(store, scope, &filter, page, per_page)).await?;
+        let scripts = blocking(&api.store, move |store| store.scripts_on_page(scope, &filter, page, per_page)).await?;
         let (page, per_page) = (Some(page), Some(per_page));
         let info = ResultInfo { count: scripts.len(), page, per_page, ..ResultInfo::default() };
         return Ok((scripts, info));
@@ -266,28 +266,6 @@ async fn listed(api: &Api, scope: Scope, query: &Query) -> Result<(Vec<store::Sc
     let (per_page, cursor) = (Some(limit), Some(cursor.unwrap_or_default()));
     let info = ResultInfo { count: items.len(), per_page, cursor, ..ResultInfo::default() };
     Ok((items, info))
-}
-
-/// The page of a number, found by going through those before it.
-fn numbered(
-    store: &Store,
-    scope: Scope,
-    filter: &TagFilter,
-    number: usize,
-    per_page: usize,
-) -> Result<Vec<store::Script>, StoreError> {
-    let mut cursor = None;
-    for passed in 1.. {
-        let page = store.scripts(scope, filter, per_page, cursor.as_deref())?;
-        if passed == number {
-            return Ok(page.items);
-        }
-        match page.cursor {
-            Some(next) => cursor = Some(next),
-            None => break,
-        }
-    }
-    Ok(Vec::new())
 }
 
 fn in_namespace(script: &store::Script, namespace: &str) -> ScriptInNamespace {

@@ -14,8 +14,8 @@ use super::path::Target;
 use super::scripts::{self, describe, remove};
 use super::{Api, SUBDOMAIN};
 use crate::deploy::{blocking, writing};
-use crate::store::{Script, Store, StoreError, TagFilter};
-use crate::worker::{BindingValue, Scope};
+use crate::store::{Script, Store, StoreError};
+use crate::worker::BindingValue;
 
 /// A Worker as a service.
 #[derive(Serialize, ToSchema)]
@@ -248,40 +248,33 @@ pub(super) async fn durable_objects() -> Reply<Empty> {
 fn referring(store: &Store, target: &Target) -> Result<References, StoreError> {
     store.script(&target.key)?;
     let name = target.key.name.as_str();
-    let (mut references, mut cursor) = (References::default(), None);
-    loop {
-        let page = store.scripts(Scope::Account, &TagFilter::default(), 100, cursor.as_deref())?;
-        for script in page.items.iter().filter(|script| script.key != target.key) {
-            for binding in store.load(&script.key)?.code.bindings {
-                match binding.value {
-                    BindingValue::Service { service, .. } if service.as_str() == name => {
-                        references.services.incoming.push(ServiceReference {
-                            service: script.key.name.as_str().to_owned(),
-                            environment: PRODUCTION,
-                            name: binding.name,
-                        });
-                    }
-                    BindingValue::DispatchNamespace { namespace, outbound: Some(outbound) }
-                        if outbound.service == name =>
-                    {
-                        let namespace = store.namespace_by_id(namespace).map(|namespace| namespace.name.to_string());
-                        references.dispatch_outbounds.push(DispatchOutbound {
-                            service: script.key.name.as_str().to_owned(),
-                            environment: PRODUCTION,
-                            name: binding.name,
-                            namespace: namespace.unwrap_or_default(),
-                            params: outbound.parameters.into_iter().map(|name| OutboundParameter { name }).collect(),
-                        });
-                    }
-                    _ => {}
-                }
-            }
+    let mut references = References::default();
+    for (owner, binding) in store.account_references()? {
+        if owner == target.key.name {
+            continue;
         }
-        cursor = page.cursor;
-        if cursor.is_none() {
-            return Ok(references);
+        match binding.value {
+            BindingValue::Service { service, .. } if service.as_str() == name => {
+                references.services.incoming.push(ServiceReference {
+                    service: owner.as_str().to_owned(),
+                    environment: PRODUCTION,
+                    name: binding.name,
+                });
+            }
+            BindingValue::DispatchNamespace { namespace, outbound: Some(outbound) } if outbound.service == name => {
+                let namespace = store.namespace_by_id(namespace).map(|namespace| namespace.name.to_string());
+                references.dispatch_outbounds.push(DispatchOutbound {
+                    service: owner.as_str().to_owned(),
+                    environment: PRODUCTION,
+                    name: binding.name,
+                    namespace: namespace.unwrap_or_default(),
+                    params: outbound.parameters.into_iter().map(|name| OutboundParameter { name }).collect(),
+                });
+            }
+            _ => {}
         }
     }
+    Ok(references)
 }
 
 async fn found(api: &Api, target: Target) -> Result<Script, Fault> {

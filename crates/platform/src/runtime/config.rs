@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use super::{Egress, RuntimeOptions};
+use super::{Egress, RuntimeOptions, WORKERS_DOMAIN};
 
 /// The date of the platform's own Workers.
 const DATE: &str = "2026-01-01";
@@ -108,7 +108,9 @@ const front :Workerd.Worker = (
   modules = [{modules}],
   compatibilityDate = "{DATE}", compatibilityFlags = ["experimental"],
   globalOutbound = "internet",
-  bindings = [{front}, (name = "GATE", service = (name = "gate", entrypoint = "Gate"))],
+  bindings = [
+    {front}, (name = "GATE", service = (name = "gate", entrypoint = "Gate")), (name = "DOMAIN", text = "{WORKERS_DOMAIN}"),
+  ],
 );
 
 const gate :Workerd.Worker = (

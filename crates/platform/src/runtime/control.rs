@@ -23,7 +23,7 @@ use crate::d1::{self, Call, Outcome, Query as D1Query, Shape};
 use crate::deploy::{blocking, writing};
 use crate::kv::{self, KvError};
 use crate::names::ScriptName;
-use crate::store::{KvEntry, KvKey, Loaded, Store, StoreError, TagFilter};
+use crate::store::{KvEntry, KvKey, Loaded, Store, StoreError};
 use crate::tails::Tails;
 use crate::worker::{BindingValue, NamespaceId, Scope, ScriptKey};
 
@@ -152,21 +152,14 @@ async fn entrance(State(control): State<Control>, Query(Host { host }): Query<Ho
 
 /// Account Workers with a dispatch namespace binding.
 fn dispatchers(store: &Store) -> Result<Vec<ScriptName>, StoreError> {
-    let mut found = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = store.scripts(Scope::Account, &TagFilter::default(), 100, cursor.as_deref())?;
-        for script in page.items {
-            let code = store.load(&script.key)?.code;
-            if code.bindings.iter().any(|binding| matches!(binding.value, BindingValue::DispatchNamespace { .. })) {
-                found.push(script.key.name);
-            }
-        }
-        match page.cursor {
-            Some(next) => cursor = Some(next),
-            None => return Ok(found),
-        }
-    }
+    let references = store.account_references()?.into_iter();
+    let mut found: Vec<_> = references
+        .filter(|(_, binding)| matches!(binding.value, BindingValue::DispatchNamespace { .. }))
+        .map(|(owner, _)| owner)
+        .collect();
+    // One may have several; they come by name.
+    found.dedup();
+    Ok(found)
 }
 
 async fn worker(State(control): State<Control>, Path((scope, name)): Path<(String, String)>) -> Answer {

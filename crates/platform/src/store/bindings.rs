@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::rows::{from_json, to_json};
 use super::vault::{Place, Vault};
-use super::{Result, StoreError};
+use super::{Result, Store, StoreError};
 use crate::names::ScriptName;
 use crate::worker::{Binding, BindingValue, KeyFormat, NamespaceId, Outbound, Secret, SecretKey};
 
@@ -39,6 +39,30 @@ enum Kept<'a> {
     Service { service: Cow<'a, str>, entrypoint: Option<String>, environment: Option<String> },
     TextBlob { part: Cow<'a, str> },
     WasmModule { part: Cow<'a, str> },
+}
+
+/// What leads from an account Worker that serves to another, or to a dispatch namespace.
+const REFERENCES: &str = "
+    SELECT s.name, b.name, b.json FROM scripts AS s JOIN bindings AS b ON b.version = s.current
+    WHERE s.scope = 0 AND b.json ->> '$.type' IN ('dispatch_namespace', 'service') ORDER BY s.name, b.position";
+
+impl Store {
+    /// The bindings of the account Workers, as they serve, that lead to other Workers or to dispatch namespaces: each with
+    /// the Worker that has it, by name. No code is read for it.
+    pub fn account_references(&self) -> Result<Vec<(ScriptName, Binding)>> {
+        self.read(|transaction| {
+            let mut statement = transaction.prepare_cached(REFERENCES)?;
+            let mut rows = statement.query(())?;
+            let mut references = Vec::new();
+            while let Some(row) = rows.next()? {
+                let owner = row.get_ref(0)?.as_str().map_err(StoreError::damaged)?;
+                let owner = ScriptName::parse(owner).map_err(StoreError::damaged)?;
+                let kept = row.get_ref(2)?.as_str().map_err(StoreError::damaged)?;
+                references.push((owner, Binding { name: row.get(1)?, value: value(from_json(kept)?)? }));
+            }
+            Ok(references)
+        })
+    }
 }
 
 /// A secret key, before it is sealed. The `secret_type` of its row is [`KEY`].

@@ -9,8 +9,7 @@ use super::{Change, Namespace, Result, Store, StoreError};
 use crate::names::NamespaceName;
 use crate::worker::{NamespaceId, Scope};
 
-const COLUMNS: &str = "id, uuid, name, trusted, created_on, modified_on,
-    (SELECT count(*) FROM scripts WHERE scope = namespaces.id) AS scripts";
+const COLUMNS: &str = "id, uuid, name, trusted, created_on, modified_on, scripts";
 
 impl Store {
     /// Makes a namespace.

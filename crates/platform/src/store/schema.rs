@@ -18,6 +18,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("schema/assets.sql")),
     M::up(include_str!("schema/secret_keys.sql")),
     M::up(include_str!("schema/d1.sql")),
+    M::up(include_str!("schema/script_counts.sql")),
 ];
 
 /// Refuses a file that is no store, or that a newer version wrote.

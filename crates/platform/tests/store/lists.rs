@@ -2,8 +2,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use tidegate_platform::store::{Namespace, Store, StoreError, TagFilter};
-use tidegate_platform::worker::Scope;
+use tidegate_platform::names::ScriptName;
+use tidegate_platform::store::{Namespace, Script, Store, StoreError, TagFilter};
+use tidegate_platform::worker::{Binding, BindingValue, Scope, Secret};
 
 use crate::support::{TestStore, account, assert_sound, count, in_namespace, namespace_name, owned, tagged, version};
 
@@ -19,6 +20,71 @@ fn namespaces_are_listed_by_name_with_how_many_scripts_they_have() {
         store.namespaces().unwrap().into_iter().map(|one| (one.name.to_string(), one.scripts)).collect();
     assert_eq!(listed, [("a".to_owned(), 0), ("b".to_owned(), 1)]);
     assert_eq!(store.namespace_by_id(second.id).unwrap(), store.namespace(&namespace_name("b")).unwrap());
+
+    let scripts = || store.namespace(&namespace_name("b")).unwrap().scripts;
+    store.deploy(&in_namespace(&second, "customer"), &version("again")).unwrap();
+    store.deploy(&in_namespace(&second, "other"), &version("of b")).unwrap();
+    assert_eq!(scripts(), 2);
+    store.delete_script(&in_namespace(&second, "customer")).unwrap();
+    assert_eq!(scripts(), 1);
+    store.delete_scripts(Scope::Namespace(second.id), &TagFilter::default(), 10).unwrap();
+    assert_eq!(scripts(), 0);
+}
+
+#[test]
+fn a_page_of_a_number_is_the_one_that_cursors_lead_to() {
+    let store = TestStore::new();
+    let namespace = store.make_namespace("production");
+    for number in 0..23 {
+        let tags: &[&str] = if number % 2 == 0 { &["even", "all"] } else { &["all"] };
+        store.deploy(&in_namespace(&namespace, &format!("script-{number:02}")), &tagged(tags)).unwrap();
+    }
+    let scope = Scope::Namespace(namespace.id);
+    let without = TagFilter { without: owned(&["even"]), ..TagFilter::default() };
+    for filter in [TagFilter::default(), with(&["all"]), with(&["all", "even"]), without] {
+        let mut cursor = None;
+        for number in 1.. {
+            let page = store.scripts(scope, &filter, 5, cursor.as_deref()).unwrap();
+            let by_number = store.scripts_on_page(scope, &filter, number, 5).unwrap();
+            let names = |scripts: &[Script]| scripts.iter().map(|script| script.key.clone()).collect::<Vec<_>>();
+            assert!(!by_number.is_empty());
+            assert_eq!(names(&by_number), names(&page.items), "page {number} of {filter:?}");
+            cursor = page.cursor;
+            if cursor.is_none() {
+                assert!(store.scripts_on_page(scope, &filter, number + 1, 5).unwrap().is_empty());
+                break;
+            }
+        }
+        assert!(store.scripts_on_page(scope, &filter, usize::MAX, 1000).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn what_account_workers_lead_to_is_told_of_the_versions_that_serve() {
+    let store = TestStore::new();
+    let namespace = store.make_namespace("production");
+    let dispatch = BindingValue::DispatchNamespace { namespace: namespace.id, outbound: None };
+    let service = |name: &str| BindingValue::Service {
+        service: ScriptName::parse(name).unwrap(),
+        entrypoint: None,
+        environment: None,
+    };
+    let text = |text: &str| BindingValue::PlainText { text: text.to_owned() };
+    let secret = BindingValue::SecretText { text: Secret::new("dispatch_namespace".to_owned()) };
+    let deploy = |name: &str, values: Vec<BindingValue>| {
+        let mut version = version(name);
+        let binding = |(number, value)| Binding { name: format!("B{number}"), value };
+        version.code.bindings = values.into_iter().enumerate().map(binding).collect();
+        store.deploy(&account(name), &version).unwrap();
+    };
+    deploy("b", vec![text("dispatch_namespace"), dispatch.clone(), secret, service("a")]);
+    deploy("a", vec![dispatch]);
+    deploy("a", vec![service("b")]);
+    deploy("c", Vec::new());
+
+    let found = store.account_references().unwrap();
+    let found: Vec<_> = found.iter().map(|(owner, binding)| (owner.as_str(), binding.name.as_str())).collect();
+    assert_eq!(found, [("a", "B0"), ("b", "B1"), ("b", "B3")]);
 }
 
 #[test]

@@ -33,21 +33,23 @@ const isolates = (env) => (known ??= new Isolates(env, env.ISOLATES));
 
 // ---- front ----------------------------------------------------------------------------------------------------------
 
-let entrances = new Map(); // host → name of the account Worker; another one when an account Worker changes
+let entrances = new Map(); // entrance → name of the account Worker; another one when an account Worker changes
 
 export default {
   async fetch(request, env, ctx) {
-    const { host } = new URL(request.url);
+    const { hostname } = new URL(request.url);
+    // Beneath the domain a host is an account Worker's own; all others, however many, lead to the same one.
+    const entrance = hostname.endsWith(`.${env.DOMAIN}`) ? hostname : "any other";
     // What is asked for while account Workers change is kept in the map of before.
     const names = entrances;
-    let name = names.get(host);
+    let name = names.get(entrance);
     if (name === undefined) {
-      const answer = await env.CONTROL.fetch(`http://control/entrance?host=${encodeURIComponent(host)}`);
+      const answer = await env.CONTROL.fetch(`http://control/entrance?host=${encodeURIComponent(hostname)}`);
       if (answer.status !== 200) return new Response(answer.body, { status: answer.status, headers: answer.headers });
       name = await answer.text();
       // Hosts are the clients' choice.
       if (names.size >= 1000) names.clear();
-      names.set(host, name);
+      names.set(entrance, name);
     }
     const script = await isolates(env).current("account", name);
     if (!script) return new Response(`there is no Worker \`${name}\`\n`, { status: 404 });

@@ -33,7 +33,7 @@ export default {
     const { pathname } = new URL(request.url);
     if (pathname === "/compute") {
       let sum = 0;
-      for (let i = 0; i < 2_000_000; i++) sum = (sum * 31 + i) | 0;
+      for (let i = 0; i < 500_000; i++) sum = (sum * 31 + i) | 0;
       return new Response(sum === 1 ? "never" : isolate);
     }
     if (pathname === "/fetch") await (await fetch("https://api.example/")).text();
@@ -58,8 +58,7 @@ pub(super) async fn measure(plan: &Plan, upstream: &Upstream, page: &mut Page) -
         "workerd processes",
         "`--processes N`, one user Worker, sixteen connections that are opened one after another. *answer* is dispatch → user Worker; *fetch* the same and one request through an \
          outbound Worker; *compute* a user Worker that keeps the processor busy. *busiest* is the share in per cent of the requests that the busiest process served. CPU is all \
-         workerds' together. Medians of three rounds. Clients and upstream run on the same cores, so two processes and these are more than the two cores have: what is left to gain is what the \
-         clients leave.",
+         workerds' together. Medians of three rounds. Clients and upstream share the cores with the workerds: what several can gain is what those leave.",
         "processes",
     );
     let sizes = plan.up_to(&SIZES);
