@@ -2,7 +2,7 @@
 
 use crate::runtime::{Runtime, StartError};
 use crate::store::{NewVersion, Script, Store, StoreError};
-use crate::worker::{Code, ScriptKey};
+use crate::worker::ScriptKey;
 
 /// Code was not deployed; what served before goes on serving.
 #[derive(Debug, thiserror::Error)]
@@ -15,17 +15,14 @@ pub enum DeployError {
     Store(#[from] StoreError),
 }
 
-/// Deploys code. When this comes back, new requests run it.
+/// Deploys a version; what it is `started` with is found out here. When this comes back, new requests run it.
 pub async fn deploy(
     store: &Store,
     runtime: &Runtime,
     key: ScriptKey,
-    code: Code,
-    tags: Option<Vec<String>>,
-    derived_from: Option<String>,
+    mut version: NewVersion,
 ) -> Result<Script, DeployError> {
-    let started = runtime.check(&code).await?;
-    let version = NewVersion { code, started, tags, derived_from };
+    version.started = runtime.check(&version.code).await?;
     let (script, change) = writing(store, move |store| store.deploy(&key, &version)).await?;
     runtime.apply(&[change]).await;
     Ok(script)

@@ -43,6 +43,8 @@ pub struct Options {
     pub egress: Egress,
     /// How many workerds serve.
     pub processes: NonZeroUsize,
+    /// How many isolates each of them keeps.
+    pub isolates: NonZeroUsize,
     /// See [`RuntimeOptions`](crate::runtime::RuntimeOptions::dispatcher).
     pub dispatcher: Option<String>,
 }
@@ -125,6 +127,7 @@ impl Platform {
             folder: sockets.path().to_owned(),
             egress: options.egress,
             processes: options.processes,
+            isolates: options.isolates,
             dispatcher: options.dispatcher,
         };
         folders.push(sockets);

@@ -57,6 +57,8 @@ pub struct Code {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
+    /// None: it has static assets and no code, so nothing is started, ever.
+    AssetsOnly,
     /// An ES module (`main_module`).
     MainModule(String),
     /// A script in service-worker syntax (`body_part`).
@@ -65,9 +67,11 @@ pub enum Entry {
 
 impl Entry {
     /// The name of the module.
-    pub fn name(&self) -> &str {
-        let (Self::MainModule(name) | Self::BodyPart(name)) = self;
-        name
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::AssetsOnly => None,
+            Self::MainModule(name) | Self::BodyPart(name) => Some(name),
+        }
     }
 }
 
@@ -116,6 +120,8 @@ pub struct Binding {
 /// What stands behind a binding. `inherit` and `keep_bindings` are resolved before one of these is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BindingValue {
+    /// The static assets of the Worker itself.
+    Assets,
     /// A module's bytes as an `ArrayBuffer` (service-worker syntax).
     DataBlob {
         /// The module.

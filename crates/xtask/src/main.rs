@@ -8,6 +8,7 @@ mod docs;
 mod fuzz;
 mod npm;
 mod process;
+mod python;
 mod sabotage;
 mod soak;
 mod test;
@@ -24,13 +25,14 @@ usage: cargo xtask <chore>
 
   bench platform [PART]…
                   measure what the local platform costs, beside the same chain wired statically in workerd
-                  parts: chain, deployments, listing, density
+                  parts: chain, deployments, listing, density, growth
+                  growth draws docs/benchmarks; --most N (scripts, isolates, processes), --out DIR
   coverage        measure which lines of the table and the engine the native tests run: 95 % of them or more
   demo [--keep]   show the whole path on this machine: policy, Worker, two customers, an upstream
                   --keep leaves it running until Ctrl-C
   differential [--policies N] [--requests-per-policy M] [--seed S] [--jobs J]
                   put M generated requests to each of N generated policies, on the reference interpreter and the table
-  docs            write docs/schema and docs/reference.md anew, from the keys that the reader knows
+  docs            write docs/schema and docs/reference.md anew, from what the reader knows and the API serves
   fuzz --minutes N [TARGET]
                   run the fuzz targets, or one of them, for so long altogether
   npm [--worker DIR]
@@ -40,7 +42,7 @@ usage: cargo xtask <chore>
   soak [OPTION]…  mixed traffic at saturation, every answer checked against the reference, memory watched
                   --minutes N (10), --out FILE (build/soak.svg)
   test            run every test: native, Wasm in workerd, end to end, with wrangler and curl
-  tools           install what the others need: npm packages, worker-build, wasm-bindgen
+  tools           install what the others need: npm and Python packages, worker-build, wasm-bindgen
   worker [--that-traps]
                   build the outbound Worker without a policy into build/worker
                   --that-traps builds the one of the tests of traps into build/worker-that-traps

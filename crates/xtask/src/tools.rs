@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::process::{cargo, output, program, run, say};
+use crate::python;
 use crate::workspace::{locked_version, root};
 
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
@@ -83,12 +84,14 @@ fn wasm_target() -> Result<()> {
     .with_context(|| format!("Rust cannot build for {WASM_TARGET}: install rustup (https://rustup.rs/), or that target with your system's packages"))
 }
 
-/// Installs what the end-to-end tests need beside [`ensure`]'s: a newer wrangler, and the Node that it asks for.
+/// Installs what the end-to-end tests need beside [`ensure`]'s: a newer wrangler, the Node that it asks for, and what runs
+/// on Python.
 ///
 /// It takes workerd and esbuild from the clone's own `node_modules`, at the very versions that it wants: its
 /// `package.json` overrides both with links, for they would weigh three times what is left.
 pub(crate) fn ensure_clients() -> Result<()> {
-    npm_packages(&root().join("tests/e2e/clients"), "a newer wrangler and its Node; some 250 MB")
+    npm_packages(&root().join("tests/e2e/clients"), "a newer wrangler and its Node; some 250 MB")?;
+    python::ensure()
 }
 
 /// Installs the packages of a folder's `package-lock.json`, unless the very same lock was installed last.

@@ -14,6 +14,7 @@
 
 mod api;
 mod chain;
+pub mod chart;
 mod client;
 pub mod jwt;
 mod local;
@@ -21,6 +22,7 @@ pub mod observed;
 mod outbound;
 mod paths;
 mod plain;
+pub mod python;
 mod raw;
 mod script;
 mod session;

@@ -17,7 +17,7 @@ use tidegate_compiler::{Compilation, Output};
 use tidegate_platform::deploy::{self, DeployError};
 use tidegate_platform::names::ScriptName;
 use tidegate_platform::runtime::Runtime;
-use tidegate_platform::store::{Store, StoreError};
+use tidegate_platform::store::{NewVersion, Store, StoreError};
 use tidegate_platform::worker::{Binding, BindingValue, Code, Entry, Module, ModuleKind, Scope, ScriptKey};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -301,7 +301,7 @@ async fn place(
             return Ok(Placed { version: current.version.clone(), missing_secrets });
         }
         let derived_from = current.map(|loaded| loaded.version);
-        match deploy::deploy(store, runtime, key.clone(), code, None, derived_from).await {
+        match deploy::deploy(store, runtime, key.clone(), NewVersion { derived_from, ..code.into() }).await {
             Ok(script) => return Ok(Placed { version: script.version.id, missing_secrets }),
             Err(DeployError::Store(StoreError::Conflict)) if attempts < ATTEMPTS => {}
             Err(error) => return Err(error),

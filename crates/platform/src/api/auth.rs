@@ -1,7 +1,9 @@
 //! Who may use the API.
 //!
 //! With a token asked for, every request shows one: `Authorization: Bearer T`, or `X-Auth-Key: T` beside `X-Auth-Email`
-//! (whose value means nothing here). It is looked up before anything of the body is read, and before the path is.
+//! (whose value means nothing here). It is looked up before anything of the body is read, and before the path is. Uploads
+//! of static assets show the token of their session in its place, with or without a token asked for: it says which one it
+//! is.
 //!
 //! Without one, the API listens on loopback, and what must be kept out is the web pages that the machine's own browser
 //! shows: they can send requests to loopback, too. A page can neither choose `Host` (a name that was rebound to loopback
@@ -15,13 +17,18 @@ use axum::http::{HeaderMap, Uri, header, uri::Authority};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Api;
 use super::error::{Fault, shown};
+use super::{Api, assets};
 use crate::deploy::blocking;
 
 /// Lets a request in, or answers in its place.
-pub(super) async fn admit(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let admitted = if api.auth { known(&api, request.headers()).await } else { local(&request) };
+pub(super) async fn admit(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let admitted = match (assets::is_upload(&request), api.auth) {
+        (false, true) => known(&api, request.headers()).await,
+        (false, false) => local(&request),
+        (true, true) => of_session(&api, &mut request),
+        (true, false) => local(&request).and_then(|()| of_session(&api, &mut request)),
+    };
     match admitted {
         Ok(()) => next.run(request).await,
         Err(fault) => fault.into_response(),
@@ -31,6 +38,13 @@ pub(super) async fn admit(State(api): State<Api>, request: Request, next: Next) 
 async fn known(api: &Api, headers: &HeaderMap) -> Result<(), Fault> {
     let token = token(headers)?;
     if blocking(&api.store, move |store| store.knows_token(&token)).await? { Ok(()) } else { Err(Fault::Credentials) }
+}
+
+/// Finds the session of an upload, for whom takes it.
+fn of_session(api: &Api, request: &mut Request) -> Result<(), Fault> {
+    let session = assets::session(api, &token(request.headers())?)?;
+    request.extensions_mut().insert(session);
+    Ok(())
 }
 
 fn token(headers: &HeaderMap) -> Result<String, Fault> {

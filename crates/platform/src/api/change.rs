@@ -13,11 +13,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::Api;
+use super::assets::{self, check_assets};
 use super::bindings::{Before, Declared, resolve};
 use super::error::Fault;
 use super::upload::{self, Metadata, Part, Upload};
 use crate::deploy::{DeployError, blocking, deploy, writing};
-use crate::store::{Loaded, NewVersion, Script, StoreError};
+use crate::store::{Files, Loaded, NewVersion, Script, Started, StoreError};
 use crate::worker::{Code, Entry, Module, ScriptKey};
 
 /// How often a change is made again when others came between.
@@ -72,12 +73,17 @@ pub(super) async fn derive(
             // What was said of that version was not said of this one.
             loaded.code.settings.remove("annotations");
             edit(store, &mut loaded.code)?;
+            check_assets(&loaded.code.entry, loaded.code.assets.as_ref(), &loaded.code.bindings)?;
             Ok::<_, Fault>(loaded)
         })
         .await?;
+        // The files are the same, whatever else changes.
+        let files = code.assets.is_some().then(|| Files::Version(version.clone()));
+        let new =
+            NewVersion { code, started: Started::default(), tags: tags.clone(), derived_from: Some(version), files };
         let written = match check {
-            Check::Started => deploy(&api.store, api.runtime()?, key.clone(), code, tags.clone(), Some(version)).await,
-            Check::CarriedOver => carry_over(api, key.clone(), code, tags.clone(), version).await,
+            Check::Started => started(api, key.clone(), new).await?,
+            Check::CarriedOver => carry_over(api, key.clone(), new).await,
         };
         match written {
             Err(DeployError::Store(StoreError::Conflict)) => {}
@@ -88,23 +94,32 @@ pub(super) async fn derive(
 }
 
 /// Writes code without starting it apart.
-async fn carry_over(
-    api: &Api,
-    key: ScriptKey,
-    code: Code,
-    tags: Option<Vec<String>>,
-    version: String,
-) -> Result<Script, DeployError> {
+async fn carry_over(api: &Api, key: ScriptKey, mut version: NewVersion) -> Result<Script, DeployError> {
     let (script, change) = writing(&api.store, move |store| {
         let current = store.script(&key)?.version;
-        if current.id != version {
+        if version.derived_from != Some(current.id) {
             return Err(StoreError::Conflict);
         }
-        store.deploy(&key, &NewVersion { code, started: current.started, tags, derived_from: Some(version) })
+        version.started = current.started;
+        store.deploy(&key, &version)
     })
     .await?;
     api.apply(&[change]).await;
     Ok(script)
+}
+
+/// Writes code that is started first, if there is any.
+async fn started(api: &Api, key: ScriptKey, version: NewVersion) -> Result<Result<Script, DeployError>, Fault> {
+    if version.code.entry != Entry::AssetsOnly {
+        return Ok(deploy(&api.store, api.runtime()?, key, version).await);
+    }
+    match blocking(&api.store, move |store| store.deploy(&key, &version)).await {
+        Ok((script, change)) => {
+            api.apply(&[change]).await;
+            Ok(Ok(script))
+        }
+        Err(error) => Ok(Err(error.into())),
+    }
 }
 
 /// An upload that was read and judged, as far as that goes without the store.
@@ -124,6 +139,8 @@ pub(super) struct Made {
     pub(super) code: Code,
     /// The version that something of it was taken over from.
     pub(super) derived_from: Option<String>,
+    /// Its static assets.
+    pub(super) files: Option<Files>,
 }
 
 impl Prepared {
@@ -133,12 +150,11 @@ impl Prepared {
         strict: bool,
         deployed_from: &'static str,
     ) -> Result<Self, Fault> {
-        let start = metadata.start.as_ref().ok_or_else(|| {
-            Fault::Invalid(
-                "the metadata names neither a `main_module` nor a `body_part`, so there is nothing to start".to_owned(),
-            )
-        })?;
-        let entry = upload::entry(start, &parts)?;
+        let entry = match &metadata.start {
+            Some(start) => upload::entry(start, &parts)?,
+            None if metadata.assets.are_named() && parts.is_empty() => Entry::AssetsOnly,
+            None => return Err(upload::nothing_to_start()),
+        };
         let modules = upload::modules(parts.clone(), &entry)?;
         Ok(Self { metadata: metadata.into(), parts: parts.into(), entry, modules, strict, deployed_from })
     }
@@ -149,13 +165,14 @@ impl Prepared {
     }
 
     /// The name of the module that it starts with.
-    pub(super) fn entry_point(&self) -> &str {
+    pub(super) fn entry_point(&self) -> Option<&str> {
         self.entry.name()
     }
 
     /// Looks up what its bindings name, and takes over what they inherit.
     pub(super) async fn make(&self, api: &Api, key: &ScriptKey) -> Result<Made, Fault> {
         let (upload, key) = (self.clone(), key.clone());
+        let session = self.metadata.assets.session(api)?;
         blocking(&api.store, move |store| {
             let before = match store.load(&key) {
                 Ok(loaded) => Some(loaded),
@@ -179,6 +196,8 @@ impl Prepared {
                     strict,
                 },
             )?;
+            let (assets, files) = assets::resolve(store, &key, &metadata.assets, session, before.as_ref())?;
+            check_assets(&entry, assets.as_ref(), &resolution.bindings)?;
             let mut settings = metadata.settings.clone();
             settings.retain(|_, setting| !setting.is_null());
             settings.insert(DEPLOYED_FROM.to_owned(), deployed_from.into());
@@ -189,12 +208,12 @@ impl Prepared {
                 compatibility_date: metadata.compatibility_date.clone().unwrap_or_else(|| DEFAULT_DATE.to_owned()),
                 compatibility_flags: metadata.compatibility_flags.clone().unwrap_or_default(),
                 settings,
-                assets: None,
+                assets,
             };
             // Even when nothing was there to be kept: by the time of writing there may be.
-            let keeps = resolution.inherited || !keep.is_empty();
+            let keeps = resolution.inherited || !keep.is_empty() || matches!(files, Some(Files::Version(_)));
             let derived_from = before.filter(|_| keeps).map(|loaded| loaded.version);
-            Ok(Made { code, derived_from })
+            Ok(Made { code, derived_from, files })
         })
         .await
     }
@@ -203,9 +222,9 @@ impl Prepared {
     pub(super) async fn deploy(&self, api: &Api, key: &ScriptKey) -> Result<Script, Fault> {
         let _turn = api.turns.take(key).await;
         for _ in 0..TRIES {
-            let Made { code, derived_from } = self.make(api, key).await?;
-            let deployed = deploy(&api.store, api.runtime()?, key.clone(), code, self.tags(), derived_from).await;
-            match deployed {
+            let Made { code, derived_from, files } = self.make(api, key).await?;
+            let new = NewVersion { code, started: Started::default(), tags: self.tags(), derived_from, files };
+            match started(api, key.clone(), new).await? {
                 // Deleted since: then there is nothing to keep.
                 Err(DeployError::Store(StoreError::Conflict | StoreError::ScriptNotFound)) => {}
                 other => return Ok(other?),

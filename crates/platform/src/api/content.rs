@@ -68,12 +68,14 @@ pub(super) async fn download(state: State<Api>, target: Target) -> Result<Module
 async fn modules(State(api): State<Api>, target: Target) -> Result<Modules, Fault> {
     let Code { entry, modules, .. } = blocking(&api.store, move |store| store.load(&target.key)).await?.code;
     let (content_type, content) = match modules.as_slice() {
+        // Assets alone.
+        [] => ("application/javascript".to_owned(), Bytes::new()),
         [module] => (module.content_type.clone(), module.content.clone()),
         modules => form(modules),
     };
     Ok(Modules {
         content_type: HeaderValue::from_str(&content_type).map_err(|error| Fault::Internal(error.to_string()))?,
-        entry: HeaderValue::from_str(entry.name()).ok(),
+        entry: entry.name().and_then(|name| HeaderValue::from_str(name).ok()),
         content,
     })
 }
@@ -104,10 +106,12 @@ pub(super) async fn put(
     let (start, parts) = (metadata.start, std::sync::Arc::<[_]>::from(parts));
     let script = derive(&api, &target.key, Check::Started, None, move |_, code| {
         // What starts is what started before, unless the upload says otherwise.
-        let start = start.clone().unwrap_or_else(|| match &code.entry {
-            Entry::MainModule(name) => Start::MainModule(name.clone()),
-            Entry::BodyPart(name) => Start::BodyPart(name.clone()),
-        });
+        let start = match (&start, &code.entry) {
+            (Some(start), _) => start.clone(),
+            (None, Entry::MainModule(name)) => Start::MainModule(name.clone()),
+            (None, Entry::BodyPart(name)) => Start::BodyPart(name.clone()),
+            (None, Entry::AssetsOnly) => return Err(upload::nothing_to_start()),
+        };
         code.entry = upload::entry(&start, &parts)?;
         code.modules = upload::modules(parts.to_vec(), &code.entry)?;
         bound_modules_are_there(code)

@@ -37,6 +37,8 @@ pub(super) enum Fault {
     AuthorizationHeader,
     /// A token that was never let in.
     Credentials,
+    /// What is wrong with the token of an upload of static assets.
+    AssetToken(String),
     /// Without a token: a `Host` that is not this machine.
     Host(String),
     /// Without a token: a page of another origin.
@@ -142,6 +144,7 @@ impl Fault {
             }
             Self::AuthorizationHeader => (S::BAD_REQUEST, 6111, "Invalid format for Authorization header".to_owned()),
             Self::Credentials => (S::UNAUTHORIZED, 10000, "Authentication error".to_owned()),
+            Self::AssetToken(why) => (S::UNAUTHORIZED, 10000, format!("Authentication error: {why}")),
             Self::Host(host) => (
                 S::FORBIDDEN,
                 10000,
@@ -328,17 +331,15 @@ impl IntoResponses for ContentTypes {
     }
 }
 
+/// What a 429 is.
+pub(super) const BUSY: &str = "Others change the same script, or as much is under way as can be. Try again.";
+
 /// Describes the error of what would go at another time.
 pub(super) enum TooMany {}
 
 impl IntoResponses for TooMany {
     fn responses() -> Responses {
-        envelope::one(
-            "429",
-            envelope::error(
-                "Others change the script at the same time, or there is as much of this as can be. Try again.",
-            ),
-        )
+        envelope::one("429", envelope::error(BUSY))
     }
 }
 
@@ -363,6 +364,11 @@ impl From<StoreError> for Fault {
             StoreError::KvNamespaceExists => Self::KvNamespaceExists,
             StoreError::Conflict => Self::Busy,
             StoreError::Cursor => Self::Query(error.to_string()),
+            StoreError::AssetNotWanted(_)
+            | StoreError::AssetSessionForeign
+            | StoreError::AssetSessionIncomplete
+            | StoreError::AssetSessionNotFound
+            | StoreError::AssetSize { .. } => Self::Invalid(error.to_string()),
             other => Self::Internal(other.to_string()),
         }
     }

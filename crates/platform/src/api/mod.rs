@@ -14,6 +14,7 @@
 //!
 //! Bodies are bounded on every route: [`body::read`] and the forms of [`upload`] are the only readers.
 
+mod assets;
 mod auth;
 mod bindings;
 mod body;
@@ -48,7 +49,7 @@ use tokio::sync::broadcast;
 
 pub use self::body::Pace;
 use self::error::{Fault, shown};
-pub use self::openapi::openapi;
+pub use self::openapi::{Document, openapi};
 pub use self::serve::serve;
 use crate::room::Room;
 use crate::runtime::Runtime;

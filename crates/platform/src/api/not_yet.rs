@@ -2,18 +2,6 @@
 
 use super::error::Fault;
 
-/// Starts an upload of static assets.
-#[utoipa::path(post, path = "/assets-upload-session", tag = "Static assets")]
-pub(super) async fn assets_upload_session() -> Fault {
-    Fault::NotYet("static assets")
-}
-
-/// Uploads static assets.
-#[utoipa::path(post, path = "/workers/assets/upload", tag = "Static assets")]
-pub(super) async fn assets_upload() -> Fault {
-    Fault::NotYet("static assets")
-}
-
 /// Lists zones. `wrangler` asks for those that routes are in, after a deployment with `routes`.
 #[utoipa::path(get, path = "/zones", tag = "Routes")]
 pub(super) async fn zones() -> Fault {

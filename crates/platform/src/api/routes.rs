@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use super::error::Fault;
 use super::{
-    Api, auth, bindings, body, content, handling, kv, namespaces, not_yet, openapi, path, scripts, secrets, services,
-    settings, tags, tails, user, versions,
+    Api, assets, auth, bindings, body, content, handling, kv, namespaces, not_yet, openapi, path, scripts, secrets,
+    services, settings, tags, tails, user, versions,
 };
 
 /// Where the API begins.
@@ -92,7 +92,7 @@ fn script() -> OpenApiRouter<Api> {
         .routes(routes!(secrets::patch_many))
         .routes(routes!(tags::list, tags::replace))
         .routes(routes!(tags::add, tags::remove))
-        .routes(routes!(not_yet::assets_upload_session))
+        .routes(routes!(assets::create_session))
         .merge(tails())
 }
 
@@ -124,7 +124,7 @@ fn workers() -> OpenApiRouter<Api> {
         .routes(routes!(services::tails))
         .routes(routes!(services::account_subdomain))
         .routes(routes!(services::durable_objects))
-        .routes(routes!(not_yet::assets_upload))
+        .routes(routes!(assets::upload))
 }
 
 async fn not_routed(State(api): State<Api>, request: Request) -> Response {

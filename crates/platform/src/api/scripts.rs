@@ -147,7 +147,7 @@ pub(super) async fn put(
     let script = upload.deploy(&api, &target.key).await?;
     ok(UploadedScript {
         script: describe(&script),
-        entry_point: Some(upload.entry_point().to_owned()),
+        entry_point: upload.entry_point().map(str::to_owned),
         dispatch_namespace: target.namespace.map(|namespace| namespace.name.to_string()),
     })
 }
@@ -287,7 +287,7 @@ pub(super) fn describe(script: &store::Script) -> Script {
         modified_on: script.modified_on.clone(),
         startup_time_ms: started.startup_time_ms,
         has_modules: script.version.has_modules,
-        has_assets: false,
+        has_assets: script.version.has_assets,
         compatibility_date: script.version.compatibility_date.clone(),
         compatibility_flags: script.version.compatibility_flags.clone(),
         runs: Runs {

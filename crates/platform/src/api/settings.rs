@@ -71,6 +71,11 @@ pub(super) async fn get(State(api): State<Api>, target: Target) -> Reply<Setting
 pub(super) async fn patch(State(api): State<Api>, target: Target, headers: HeaderMap, body: Body) -> Reply<Settings> {
     let (part, value) = read(&headers, body).await?;
     let change = std::sync::Arc::new(Metadata::read(part, value)?);
+    if change.assets.are_named() {
+        return Err(Fault::Invalid(
+            "static assets come with an upload: leave `assets` and `keep_assets` out".to_owned(),
+        ));
+    }
     let (key, tags) = (target.key.clone(), change.tags.clone());
     derive(&api, &target.key, Check::Started, tags, move |store, code| edit(store, &key, &change, code)).await?;
     shown(&api, target).await

@@ -21,7 +21,8 @@ use super::scripts::client;
 use super::upload::{Upload, UploadForm};
 use crate::deploy::{blocking, writing};
 use crate::runtime::StartError;
-use crate::store::{self, NewVersion};
+use crate::store::{self, NewVersion, Started};
+use crate::worker::Entry;
 
 /// A version of a Worker.
 #[derive(Serialize, ToSchema)]
@@ -160,15 +161,18 @@ pub(super) async fn create(
     blocking(&api.store, move |store| store.script(&key)).await?;
     let upload = Upload::read(&headers, body).await?;
     let upload = Prepared::new(upload, query.one("bindings_inherit") == Some("strict"), client(&headers))?;
-    let Made { code, .. } = upload.make(&api, &target.key).await?;
-    let started = api.runtime()?.check(&code).await.map_err(|refused| match refused {
-        StartError::Runtime(why) => Fault::Internal(why),
-        refused => Fault::Invalid(refused.to_string()),
-    })?;
+    let Made { code, files, .. } = upload.make(&api, &target.key).await?;
+    let started = match code.entry {
+        Entry::AssetsOnly => Started::default(),
+        _ => api.runtime()?.check(&code).await.map_err(|refused| match refused {
+            StartError::Runtime(why) => Fault::Internal(why),
+            refused => Fault::Invalid(refused.to_string()),
+        })?,
+    };
     let shown = writing(&api.store, move |store| {
         let bindings = show_all(store, &code.bindings);
         // Tags are the script's, and change with what serves.
-        let new = NewVersion { code, started, tags: None, derived_from: None };
+        let new = NewVersion { code, started, tags: None, derived_from: None, files };
         store.add_version(&target.key, &new).map(|version| show_with_resources(&version, bindings))
     })
     .await?;

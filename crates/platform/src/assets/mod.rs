@@ -2,6 +2,22 @@
 //!
 //! A version of a Worker has a set of files, found by path, and a [`Config`] that says how paths are answered. The bytes
 //! of a file are kept once for a namespace, however many Workers have it.
+//!
+//! A [`Site`] is a configuration, compiled: it says what a request is answered, and reads no file. What it does is what
+//! Cloudflare's router and asset Workers do, which are public; where it does otherwise, `docs/differences.md` says so.
+
+mod conditional;
+mod headers;
+mod html;
+mod path;
+mod pattern;
+mod redirects;
+mod routing;
+mod rules;
+mod site;
+
+pub use self::rules::{Fault, InvalidRules, Rules};
+pub use self::site::{Answer, Asked, Body, LONGEST_PATH, Request, Response, Site};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +37,13 @@ pub struct Config {
     /// The text of `_redirects`.
     #[serde(rename = "_redirects", skip_serializing_if = "Option::is_none")]
     pub redirects: Option<String>,
+}
+
+impl Config {
+    /// Refuses rules that cannot be, each with its line.
+    pub fn check(&self) -> Result<(), InvalidRules> {
+        Site::compile(self, "", &[]).map(drop)
+    }
 }
 
 /// `html_handling`.

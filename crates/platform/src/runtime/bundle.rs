@@ -59,6 +59,7 @@ pub(super) fn encode(code: &Code, version: &str, trusted: bool, followed: bool) 
 fn binding(binding: &Binding) -> Value {
     let name = &binding.name;
     match &binding.value {
+        BindingValue::Assets => json!({ "type": "assets", "name": name }),
         BindingValue::DataBlob { part } => json!({ "type": "data_blob", "name": name, "part": part }),
         BindingValue::DispatchNamespace { namespace, outbound } => {
             json!({ "type": "dispatch_namespace", "name": name, "namespace": namespace.0.to_string(), "outbound": outbound })

@@ -27,6 +27,7 @@ pub(super) struct Owner<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Kept<'a> {
+    Assets,
     DataBlob { part: Cow<'a, str> },
     DispatchNamespace { namespace: NamespaceId, outbound: Option<Outbound> },
     Json { json: Cow<'a, Value> },
@@ -88,6 +89,7 @@ enum Column<'a> {
 
 fn column(value: &BindingValue) -> Column<'_> {
     Column::Json(match value {
+        BindingValue::Assets => Kept::Assets,
         BindingValue::DataBlob { part } => Kept::DataBlob { part: part.into() },
         BindingValue::DispatchNamespace { namespace, outbound } => {
             Kept::DispatchNamespace { namespace: *namespace, outbound: outbound.clone() }
@@ -108,6 +110,7 @@ fn column(value: &BindingValue) -> Column<'_> {
 
 fn value(kept: Kept<'_>) -> Result<BindingValue> {
     Ok(match kept {
+        Kept::Assets => BindingValue::Assets,
         Kept::DataBlob { part } => BindingValue::DataBlob { part: part.into_owned() },
         Kept::DispatchNamespace { namespace, outbound } => BindingValue::DispatchNamespace { namespace, outbound },
         Kept::Json { json } => BindingValue::Json { json: json.into_owned() },

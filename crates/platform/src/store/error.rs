@@ -36,6 +36,31 @@ pub enum StoreError {
     /// It was closed.
     #[error("the store is closed: the platform is being stopped")]
     Closed,
+    /// No such file of a version.
+    #[error("there is no such asset")]
+    AssetNotFound,
+    /// A content under a hash that the manifest of the session does not name.
+    #[error("the manifest of this upload names no file with the hash `{0}`")]
+    AssetNotWanted(String),
+    /// An upload session that never was, or has expired.
+    #[error("the upload of these assets has expired, or there never was one")]
+    AssetSessionNotFound,
+    /// An upload session for another script.
+    #[error("these assets were uploaded for another script")]
+    AssetSessionForeign,
+    /// Files are still missing.
+    #[error("not all files of this upload are there yet")]
+    AssetSessionIncomplete,
+    /// A content that is not as long as the manifest says.
+    #[error("the file with the hash `{hash}` has {found} bytes, and the manifest says {expected}")]
+    AssetSize {
+        /// Its hash.
+        hash: String,
+        /// Bytes, by the manifest.
+        expected: u64,
+        /// Bytes.
+        found: u64,
+    },
     /// A cursor that no list gave out.
     #[error("the cursor is none that a list gave out")]
     Cursor,

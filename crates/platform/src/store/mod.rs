@@ -14,6 +14,7 @@
 //! half one. Each change of what a script serves takes the next serial of the whole store within its transaction, so
 //! serials grow for ever, over deletions and restarts, in the order of the changes.
 
+mod assets;
 mod bindings;
 mod blobs;
 mod connections;
@@ -39,8 +40,8 @@ use rusqlite::OptionalExtension as _;
 use self::connections::Connections;
 pub use self::error::StoreError;
 pub use self::types::{
-    Change, Deployment, KvEntry, KvKey, KvNamespace, Loaded, Namespace, NewVersion, Page, Script, Started, TagFilter,
-    Version,
+    AssetSession, AssetUpload, Change, Deployment, Files, KvEntry, KvKey, KvNamespace, Loaded, ManifestEntry,
+    Namespace, NewVersion, Page, Script, Started, TagFilter, Version,
 };
 use self::vault::{KeyFile, Vault};
 
@@ -115,9 +116,12 @@ impl Store {
         self.inner.connections.turn_to_write().await
     }
 
-    /// Values that expired while the store was closed go, and the file gives back what it does not need.
+    /// What expired while the store was closed goes, and the file gives back what it does not need.
     fn clean_up(&self) -> Result<()> {
-        self.write(|transaction| kv::delete_expired(transaction, usize::MAX))?;
+        self.write(|transaction| {
+            kv::delete_expired(transaction, usize::MAX)?;
+            assets::delete_expired(transaction, crate::kv::now(), usize::MAX)
+        })?;
         self.inner.connections.shrink()
     }
 }

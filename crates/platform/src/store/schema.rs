@@ -13,7 +13,7 @@ use super::StoreError;
 /// `TGAT`.
 const APPLICATION_ID: i64 = 0x5447_4154;
 
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("schema.sql"))];
+const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("schema.sql")), M::up(include_str!("schema/assets.sql"))];
 
 /// Refuses a file that is no store, or that a newer version wrote.
 pub(super) fn check(path: &Path) -> Result<(), StoreError> {

@@ -59,6 +59,8 @@ pub struct Version {
     pub started: Started,
     /// `main_module` is set (ES modules).
     pub has_modules: bool,
+    /// It has static assets.
+    pub has_assets: bool,
     /// `YYYY-MM-DD`.
     pub compatibility_date: String,
     /// Flags of the runtime.
@@ -114,6 +116,58 @@ pub struct NewVersion {
     /// The current version that this one was derived from (settings, secrets, content): if another is current by
     /// now, nothing is written and the answer is [`StoreError::Conflict`]. `None` for a whole upload.
     pub derived_from: Option<String>,
+    /// Its static assets; there if and only if the code says how they are served.
+    pub files: Option<Files>,
+}
+
+impl From<Code> for NewVersion {
+    /// A whole version that is not started yet, without assets; the script keeps its tags.
+    fn from(code: Code) -> Self {
+        Self { code, started: Started::default(), tags: None, derived_from: None, files: None }
+    }
+}
+
+/// Where a new version has its static assets from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Files {
+    /// The id of an upload session for this script, in which no file is missing.
+    Session(String),
+    /// The UUID of a version of this script that has assets: the same ones. If that version is gone by now, nothing is
+    /// written and the answer is [`StoreError::Conflict`](super::StoreError::Conflict).
+    Version(String),
+}
+
+/// A file as a client names it before it uploads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestEntry {
+    /// Where it will be: percent-decoded, beginning with `/`.
+    pub path: String,
+    /// What the client calls its content.
+    pub hash: String,
+    /// Bytes. The same for all files of a manifest with the same hash.
+    pub size: u64,
+}
+
+/// An upload of static assets that has begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssetSession {
+    /// A UUID.
+    pub id: String,
+    /// Seconds since 1970.
+    pub expires_on: i64,
+    /// The hashes whose contents are to be uploaded, each once, with the size of each.
+    pub missing: Vec<(String, u64)>,
+}
+
+/// The content of files, as it is uploaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssetUpload {
+    /// What the manifest calls it.
+    pub hash: String,
+    /// What it is served as; none to say nothing of it.
+    pub content_type: Option<String>,
+    /// The bytes.
+    pub content: Bytes,
 }
 
 /// `tags=a:yes,b:no`: all must hold.

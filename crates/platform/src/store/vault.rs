@@ -1,8 +1,8 @@
 //! Secrets at rest.
 //!
-//! `tidegate.key` holds 32 random bytes, which only its owner may read. Three keys are derived from them with
-//! HMAC-SHA256 and a label each: one encrypts secrets, one hashes tokens, and one makes the value by which the
-//! database knows its key file.
+//! `tidegate.key` holds 32 random bytes, which only its owner may read. Four keys are derived from them with
+//! HMAC-SHA256 and a label each: one encrypts secrets, one hashes tokens, one signs the tokens of uploads, and one makes
+//! the value by which the database knows its key file.
 //!
 //! A secret is stored as `nonce (24 bytes) ‖ XChaCha20-Poly1305 (text)`. Nonces are random: 192 bits are enough for
 //! that. What the ciphertext belongs to (script, version, binding) is authenticated with it, so whoever can write the
@@ -31,6 +31,7 @@ type Key = Zeroizing<[u8; KEY_BYTES]>;
 pub(super) struct Vault {
     secrets: XChaCha20Poly1305,
     tokens: Key,
+    asset_tokens: Key,
     check: [u8; 32],
 }
 
@@ -56,6 +57,7 @@ impl Vault {
         Self {
             secrets: XChaCha20Poly1305::new((&*derived(key, "tidegate secrets 1")).into()),
             tokens: derived(key, "tidegate tokens 1"),
+            asset_tokens: derived(key, "tidegate asset tokens 1"),
             check: *derived(key, "tidegate key check 1"),
         }
     }
@@ -68,6 +70,11 @@ impl Vault {
     /// The keyed hash of a token.
     pub(super) fn hash_token(&self, token: &str) -> [u8; 32] {
         mac(&self.tokens, token.as_bytes())
+    }
+
+    /// The HMAC-SHA256 of what a token of static assets says.
+    pub(super) fn sign_asset_token(&self, signed: &[u8]) -> [u8; 32] {
+        mac(&self.asset_tokens, signed)
     }
 
     /// Encrypts a secret for one place.

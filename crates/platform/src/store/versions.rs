@@ -15,7 +15,8 @@ use super::rows::{
 };
 use super::vault::Vault;
 use super::{
-    Change, Deployment, Loaded, NewVersion, Result, Script, Store, StoreError, Version, bindings, scripts, tags,
+    Change, Deployment, Files, Loaded, NewVersion, Result, Script, Store, StoreError, Version, assets, bindings,
+    scripts, tags,
 };
 use crate::worker::{Code, Entry, Module, Scope, ScriptKey};
 
@@ -24,7 +25,7 @@ const KEPT: i64 = 10;
 
 /// What [`read`] reads, in this order, of `versions AS v`.
 pub(super) const VERSION_COLUMNS: &str = "v.uuid, v.number, v.created_on, v.etag, v.started, v.entry,
-    v.compatibility_date, v.compatibility_flags, v.settings";
+    v.compatibility_date, v.compatibility_flags, v.settings, v.assets IS NOT NULL";
 
 impl Store {
     /// Writes a version and makes it the one that serves, in one step; makes the script if there is none.
@@ -39,7 +40,7 @@ impl Store {
                 None if version.derived_from.is_some() => return Err(StoreError::ScriptNotFound),
                 None => insert_script(transaction, key)?,
             };
-            let (row, uuid) = prepared.insert(transaction, &self.inner.vault, key.scope, script)?;
+            let (row, uuid) = prepared.insert(transaction, &self.inner.vault, key, script)?;
             if let Some(tags) = &version.tags {
                 tags::replace(transaction, script, tags)?;
             }
@@ -75,7 +76,7 @@ impl Store {
         self.write(|transaction| {
             let script = script_row(transaction, key)?;
             refuse_conflict(transaction, script, version)?;
-            let (row, _) = prepared.insert(transaction, &self.inner.vault, key.scope, script)?;
+            let (row, _) = prepared.insert(transaction, &self.inner.vault, key, script)?;
             forget_old(transaction, key.scope, script)?;
             by_row(transaction, row)
         })
@@ -144,6 +145,7 @@ pub(super) fn read(columns: &mut Columns<'_>) -> Result<Version> {
         compatibility_date: columns.next()?,
         compatibility_flags: columns.next_json()?,
         settings: columns.next_json()?,
+        has_assets: columns.next()?,
     })
 }
 
@@ -156,6 +158,8 @@ struct Prepared<'a> {
     flags: String,
     settings: String,
     started: String,
+    assets: Option<String>,
+    files: Option<&'a Files>,
 }
 
 impl<'a> Prepared<'a> {
@@ -169,21 +173,30 @@ impl<'a> Prepared<'a> {
             flags: to_json(&code.compatibility_flags)?,
             settings: to_json(&code.settings)?,
             started: to_json(&version.started)?,
+            assets: code.assets.as_ref().map(to_json).transpose()?,
+            files: version.files.as_ref(),
             code,
         })
     }
 
     /// Writes the version, its modules and its bindings; answers with its row and its UUID.
-    fn insert(&self, transaction: &Transaction<'_>, vault: &Vault, scope: Scope, script: i64) -> Result<(i64, String)> {
+    fn insert(
+        &self,
+        transaction: &Transaction<'_>,
+        vault: &Vault,
+        key: &ScriptKey,
+        script: i64,
+    ) -> Result<(i64, String)> {
         let uuid = new_uuid();
+        let files = self.files.map(|files| assets::manifest_of(transaction, key, script, files)).transpose()?;
         let number: i64 = transaction
             .prepare_cached("UPDATE scripts SET last_number = last_number + 1 WHERE id = ?1 RETURNING last_number")?
             .query_row([script], |row| row.get(0))?;
         transaction
             .prepare_cached(
                 "INSERT INTO versions (script, uuid, number, entry, compatibility_date, compatibility_flags, settings,
-                    started, etag, trusted, created_on)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                    started, etag, trusted, created_on, assets, asset_manifest)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?
             .execute((
                 script,
@@ -195,8 +208,10 @@ impl<'a> Prepared<'a> {
                 &self.settings,
                 &self.started,
                 &self.etag,
-                is_trusted(transaction, scope)?,
+                is_trusted(transaction, key.scope)?,
                 now(),
+                &self.assets,
+                files,
             ))?;
         let version = transaction.last_insert_rowid();
         let mut statement = transaction.prepare_cached(
@@ -334,7 +349,8 @@ fn by_row(transaction: &Transaction<'_>, version: i64) -> Result<Version> {
 /// A version of a script, or the one that serves.
 fn load(transaction: &Transaction<'_>, vault: &Vault, script: i64, version: Option<&str>) -> Result<Option<Loaded>> {
     let mut statement = transaction.prepare_cached(
-        "SELECT v.id, v.uuid, v.entry, v.compatibility_date, v.compatibility_flags, v.settings, v.trusted, s.serial
+        "SELECT v.id, v.uuid, v.entry, v.compatibility_date, v.compatibility_flags, v.settings, v.assets, v.trusted,
+            s.serial
          FROM scripts AS s JOIN versions AS v ON v.script = s.id
          WHERE s.id = ?1 AND CASE WHEN ?2 IS NULL THEN v.id = s.current ELSE v.uuid = ?2 END",
     )?;
@@ -351,7 +367,7 @@ fn load(transaction: &Transaction<'_>, vault: &Vault, script: i64, version: Opti
         compatibility_date: text("compatibility_date")?,
         compatibility_flags: from_json(&text("compatibility_flags")?)?,
         settings: from_json(&text("settings")?)?,
-        assets: None,
+        assets: row.get::<_, Option<String>>("assets")?.as_deref().map(from_json).transpose()?,
     };
     let serial = unsigned(row.get("serial")?)?;
     let trusted = row.get("trusted")?;

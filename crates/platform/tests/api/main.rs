@@ -3,6 +3,7 @@
 mod support;
 
 mod access;
+mod assets;
 mod kv;
 mod namespaces;
 mod openapi;

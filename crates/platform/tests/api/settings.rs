@@ -16,6 +16,7 @@ async fn every_binding_is_shown_as_it_was_declared_and_secrets_without_their_tex
     let mut new = version(&[("w.js", ""), ("m.wasm", "")]);
     let part = || "m.wasm".to_owned();
     let values = [
+        ("ASSETS", BindingValue::Assets),
         ("BLOB", BindingValue::DataBlob { part: part() }),
         (
             "DISPATCH",
@@ -49,6 +50,7 @@ async fn every_binding_is_shown_as_it_was_declared_and_secrets_without_their_tex
     api.store.deploy(&key, &new).unwrap();
 
     let expected = json!([
+        { "name": "ASSETS", "type": "assets" },
         { "name": "BLOB", "type": "data_blob", "part": "m.wasm" },
         { "name": "DISPATCH", "type": "dispatch_namespace", "namespace": "n", "outbound": {
             "worker": { "service": "out", "environment": "production" }, "params": [{ "name": "customer" }] } },
@@ -86,6 +88,13 @@ async fn settings_of_a_script_change_without_a_start() {
     assert_eq!(same.tags, [] as [&str; 0]);
     let removed = api.json("PATCH", path, json!({ "observability": null })).await.result();
     assert_eq!(removed["observability"], Value::Null);
+
+    for (setting, value) in [("tail_consumers", json!(true)), ("logpush", json!("on")), ("observability", json!([]))] {
+        let (status, code, message) = api.json("PATCH", path, json!({ (setting): value })).await.error();
+        assert_eq!((status, code), (400, 10021), "{message}");
+        assert!(message.contains(&format!("`{setting}`")), "{message}");
+    }
+    assert_eq!(api.get(path).await.result(), removed, "what clients read as a list is one");
 }
 
 #[tokio::test]

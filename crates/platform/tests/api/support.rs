@@ -148,6 +148,14 @@ impl TestApi {
         self.call_as(method, path, &[("Content-Type", &content_type)], &body).await
     }
 
+    /// What the store calls the script of a path: one of the namespace `n`, or the account's own.
+    pub(crate) fn key_of(&self, path: &str) -> ScriptKey {
+        let name = ScriptName::parse(path.rsplit('/').next().unwrap()).unwrap();
+        let namespace = || self.store.namespace(&NamespaceName::parse("n").unwrap()).unwrap().id;
+        let scope = if path.contains("/namespaces/n/") { Scope::Namespace(namespace()) } else { Scope::Account };
+        ScriptKey { scope, name }
+    }
+
     /// Puts a script into the store, as if it had been uploaded.
     pub(crate) fn deploy(&self, namespace: Option<&str>, name: &str, tags: &[&str]) -> ScriptKey {
         let scope = namespace.map_or(Scope::Account, |namespace| {
@@ -183,6 +191,7 @@ pub(crate) fn version(modules: &[(&str, &str)]) -> NewVersion {
         started: Started { startup_time_ms: 7, handlers: vec!["fetch".to_owned()], named_handlers: Vec::new() },
         tags: None,
         derived_from: None,
+        files: None,
     }
 }
 

@@ -82,8 +82,6 @@ async fn malformed_uploads_say_what_is_wrong_with_them() {
         ("a path outside", main.clone(), vec![good, ("../x", None, ES, b"")], 10021, "outside of the bundle"),
         ("an absolute path", main.clone(), vec![good, ("/x", None, ES, b"")], 10021, "outside of the bundle"),
         ("the platform's names", main.clone(), vec![good, ("__tidegate.js", None, ES, b"")], 10021, "__tidegate"),
-        ("assets", json!({ "main_module": "w.js", "assets": { "jwt": "x" } }), vec![good], 10021, "not"),
-        ("assets alone", json!({ "assets": { "jwt": "x" } }), vec![], 10021, "static assets"),
         (
             "migrations",
             json!({ "main_module": "w.js", "migrations": { "new_tag": "v1" } }),

@@ -81,20 +81,10 @@ async fn a_worker_has_a_host_of_its_own_or_not() {
 async fn what_is_not_there_yet_is_empty_or_says_so() {
     let api = TestApi::new().await;
     api.deploy(None, "w", &[]);
-    api.deploy(Some("n"), "s", &[]);
     assert_eq!(api.get("/workers/durable_objects/namespaces?per_page=1000&page=1").await.result(), json!([]));
     let schedules = "/workers/scripts/w/schedules";
     assert_eq!(api.get(schedules).await.result(), json!({ "schedules": [] }));
     assert_eq!(api.json("PUT", schedules, json!([])).await.result(), json!({ "schedules": [] }));
     let (_, _, message) = api.json("PUT", schedules, json!([{ "cron": "* * * * *" }])).await.error();
     assert!(message.contains("cron triggers cannot be used on this platform yet"), "{message}");
-    for path in [
-        "/workers/dispatch/namespaces/n/scripts/s/assets-upload-session",
-        "/workers/scripts/w/assets-upload-session",
-        "/workers/assets/upload?base64=true",
-    ] {
-        let (status, _, message) = api.json("POST", path, json!({ "manifest": {} })).await.error();
-        assert_eq!(status, 400, "{path}: no client tries it again");
-        assert!(message.contains("static assets cannot be used on this platform yet"), "{message}");
-    }
 }

@@ -1,5 +1,7 @@
 //! The store on a real disk: what is kept, what is refused, and what survives.
 
+mod assets;
+mod collection;
 mod concurrency;
 mod crashes;
 mod faults;

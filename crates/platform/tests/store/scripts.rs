@@ -38,6 +38,7 @@ fn what_was_deployed_is_what_is_loaded() {
         modules: modules.collect(),
         bindings: vec![
             binding("z_blob", BindingValue::DataBlob { part: "a".to_owned() }),
+            binding("assets", BindingValue::Assets),
             binding(
                 "dispatch",
                 BindingValue::DispatchNamespace { namespace: NamespaceId(7), outbound: Some(outbound) },
@@ -70,7 +71,7 @@ fn what_was_deployed_is_what_is_loaded() {
         handlers: vec!["fetch".to_owned()],
         named_handlers: vec![("Admin".to_owned(), vec!["fetch".to_owned()])],
     };
-    let new = NewVersion { code: code.clone(), started: started.clone(), tags: None, derived_from: None };
+    let new = NewVersion { code: code.clone(), started: started.clone(), tags: None, derived_from: None, files: None };
 
     let (script, change) = store.deploy(&account("worker"), &new).unwrap();
 

@@ -93,6 +93,7 @@ pub(crate) fn version(text: &str) -> NewVersion {
         started: Started::default(),
         tags: None,
         derived_from: None,
+        files: None,
     }
 }
 
@@ -127,6 +128,27 @@ pub(crate) fn assert_sound(sql: &Connection) {
     assert_eq!(report, "ok");
     assert_eq!(count(sql, "pragma_foreign_key_check()"), 0, "broken references");
     assert_eq!(count(sql, "blobs WHERE id NOT IN (SELECT blob FROM modules)"), 0, "blobs that nothing refers to");
+    for (leftovers, of) in [
+        (
+            "asset manifests",
+            "asset_manifests WHERE id NOT IN (
+            SELECT manifest FROM asset_sessions UNION SELECT ifnull(asset_manifest, 0) FROM versions)",
+        ),
+        ("asset blobs", "asset_blobs WHERE id NOT IN (SELECT blob FROM asset_files)"),
+        (
+            "files of versions without content",
+            "versions AS v
+            JOIN asset_files AS f ON f.manifest = v.asset_manifest JOIN asset_blobs AS b ON b.id = f.blob
+            WHERE b.size IS NULL",
+        ),
+        (
+            "asset blobs of another length than their chunks",
+            "asset_blobs AS b
+            WHERE ifnull(b.size, 0) <> (SELECT ifnull(sum(length(content)), 0) FROM asset_chunks WHERE blob = b.id)",
+        ),
+    ] {
+        assert_eq!(count(sql, of), 0, "{leftovers}");
+    }
 }
 
 /// How many rows `FROM …` has.

@@ -99,6 +99,10 @@ impl Declared {
 
 impl DeclaredValue {
     fn read(kind: &str, fields: &mut Fields<'_>) -> Result<Self, Fault> {
+        // A name and a type are all that it takes.
+        if kind == "assets" {
+            return Ok(Self::Value(BindingValue::Assets));
+        }
         if fields.fields.is_empty() && kind != "inherit" {
             return if OFFERED.contains(&kind) {
                 Ok(Self::Keep { kind: kind.to_owned() })
@@ -131,7 +135,6 @@ impl DeclaredValue {
                 old_name: fields.optional("old_name")?.unwrap_or_else(|| fields.binding.to_owned()),
                 version: fields.optional("version_id")?.filter(|version| version != "latest"),
             },
-            "assets" => return Err(Fault::NotYet("static assets")),
             other => return Err(not_offered(other, fields.binding)),
         })
     }
@@ -338,8 +341,17 @@ mod tests {
                 assert!(why.contains("`B`") && why.contains(&format!("`{kind}`")), "{why}");
             }
         }
-        let assets = Declared::all(vec![json!({ "type": "assets", "name": "ASSETS", "x": 1 })]);
-        assert_eq!(assets.unwrap_err(), Fault::NotYet("static assets"));
+    }
+
+    #[test]
+    fn a_binding_of_assets_is_a_name_and_a_type() {
+        for binding in
+            [json!({ "type": "assets", "name": "ASSETS" }), json!({ "type": "assets", "name": "ASSETS", "x": 1 })]
+        {
+            let [Declared { name, value }] = Declared::all(vec![binding]).unwrap().try_into().unwrap();
+            assert_eq!(name, "ASSETS");
+            assert!(matches!(value, DeclaredValue::Value(BindingValue::Assets)));
+        }
     }
 
     #[test]

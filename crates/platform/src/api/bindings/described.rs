@@ -20,6 +20,8 @@ pub(in super::super) struct NewBinding {
 #[derive(Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum NewBindingValue {
+    /// The static assets of the Worker itself.
+    Assets,
     DataBlob {
         part: String,
     },

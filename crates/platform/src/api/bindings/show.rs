@@ -21,6 +21,7 @@ pub(in super::super) struct ShownBinding {
 #[schema(as = BindingValue)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum ShownValue {
+    Assets,
     DataBlob {
         part: String,
     },
@@ -89,6 +90,7 @@ pub(in super::super) struct OutboundParameter {
 /// What the API calls the type of a binding.
 pub(in super::super) fn type_name(value: &BindingValue) -> &'static str {
     match value {
+        BindingValue::Assets => "assets",
         BindingValue::DataBlob { .. } => "data_blob",
         BindingValue::DispatchNamespace { .. } => "dispatch_namespace",
         BindingValue::Json { .. } => "json",
@@ -109,6 +111,7 @@ pub(in super::super) fn show_all(store: &Store, bindings: &[Binding]) -> Vec<Sho
 /// One binding.
 fn show(store: &Store, Binding { name, value }: Binding) -> ShownBinding {
     let value = match value {
+        BindingValue::Assets => ShownValue::Assets,
         BindingValue::DataBlob { part } => ShownValue::DataBlob { part },
         BindingValue::DispatchNamespace { namespace, outbound } => ShownValue::DispatchNamespace {
             namespace: store.namespace_by_id(namespace).ok().map(|namespace| namespace.name.to_string()),

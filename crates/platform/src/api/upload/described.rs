@@ -6,10 +6,15 @@
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::super::assets::NewAssets;
 use super::super::bindings::NewBinding;
 
 /// A form of metadata and modules.
 #[derive(ToSchema)]
+#[schema(examples(json!({
+    "metadata": { "main_module": "files", "compatibility_date": "2026-04-01" },
+    "files": ["export default { fetch() { return new Response(\"hello\"); } };"],
+})))]
 pub(in super::super) struct UploadForm {
     #[schema(content_media_type = "application/json")]
     metadata: UploadMetadata,
@@ -21,6 +26,10 @@ pub(in super::super) struct UploadForm {
 
 /// A form of modules alone.
 #[derive(ToSchema)]
+#[schema(examples(json!({
+    "metadata": { "main_module": "files" },
+    "files": ["export default { fetch() { return new Response(\"hello again\"); } };"],
+})))]
 pub(in super::super) struct ContentForm {
     #[schema(content_media_type = "application/json", nullable = false)]
     metadata: Option<ContentMetadata>,
@@ -55,6 +64,12 @@ struct ContentMetadata {
 struct UploadMetadata {
     #[serde(flatten)]
     start: ContentMetadata,
+    /// Static assets.
+    #[schema(nullable = false)]
+    assets: Option<NewAssets>,
+    /// Whether the static assets of the version before stay, in place of a token for others.
+    #[schema(nullable = false)]
+    keep_assets: Option<bool>,
     /// The types of bindings to be taken over from the version before, where none of their name is said.
     #[schema(nullable = false)]
     keep_bindings: Option<Vec<String>>,

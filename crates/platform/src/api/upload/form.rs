@@ -32,13 +32,7 @@ pub(in super::super) struct Form {
 
 /// Reads a form whose metadata is in the field of that name.
 pub(in super::super) async fn read(headers: &HeaderMap, body: Body, metadata: &str) -> Result<Form, Fault> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let boundary = multer::parse_boundary(content_type)
-        .map_err(|_| Fault::Unreadable("the Content-Type `multipart/form-data` names no boundary".to_owned()))?;
-    let constraints = Constraints::new().size_limit(SizeLimit::new().whole_stream(LARGEST_FORM));
-    let body = ChunkByChunk { body: body.into_data_stream(), rest: false };
-    let mut stream = Multipart::with_constraints(body, boundary, constraints);
-
+    let mut stream = open(headers, body, LARGEST_FORM)?;
     let mut form = Form::default();
     let (mut code, mut source_maps) = (0, 0);
     while let Some(mut field) = stream.next_field().await.map_err(unreadable)? {
@@ -68,6 +62,16 @@ pub(in super::super) async fn read(headers: &HeaderMap, body: Body, metadata: &s
     Ok(form)
 }
 
+/// The parts of a form of at most so many bytes, to be read one after another.
+pub(in super::super) fn open(headers: &HeaderMap, body: Body, most: u64) -> Result<Multipart<'static>, Fault> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let boundary = multer::parse_boundary(content_type)
+        .map_err(|_| Fault::Unreadable("the Content-Type `multipart/form-data` names no boundary".to_owned()))?;
+    let constraints = Constraints::new().size_limit(SizeLimit::new().whole_stream(most));
+    let body = ChunkByChunk { body: body.into_data_stream(), rest: false };
+    Ok(Multipart::with_constraints(body, boundary, constraints))
+}
+
 /// A body that is never ready twice in a row. Else multer would take in all that has arrived before it looks at any of it,
 /// and the limits on parts would come too late to bound what is in memory.
 struct ChunkByChunk {
@@ -90,7 +94,7 @@ impl Stream for ChunkByChunk {
 }
 
 /// Reads a part to its end. `used` grows by its length, up to `most`.
-async fn content(
+pub(in super::super) async fn content(
     field: &mut multer::Field<'_>,
     used: &mut usize,
     most: usize,
@@ -107,7 +111,8 @@ async fn content(
     Ok(content.freeze())
 }
 
-fn unreadable(error: multer::Error) -> Fault {
+/// What is wrong with a form.
+pub(in super::super) fn unreadable(error: multer::Error) -> Fault {
     match error {
         multer::Error::StreamSizeExceeded { .. } | multer::Error::FieldSizeExceeded { .. } => Fault::ScriptTooLarge,
         other if matches!(body::broken(&other), Fault::TooSlow) => Fault::TooSlow,

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::super::assets::Assets;
 use super::super::bindings::Declared;
 use super::super::error::{Fault, shown};
 use super::super::tags;
@@ -21,14 +22,16 @@ const KEPT: [&str; 9] = [
     "usage_model",
 ];
 /// What Cloudflare offers and this platform does not yet, and what to call it.
-const NOT_YET: [(&str, &str); 3] =
-    [("assets", "static assets"), ("containers", "containers"), ("migrations", "Durable Objects and their migrations")];
+const NOT_YET: [(&str, &str); 2] =
+    [("containers", "containers"), ("migrations", "Durable Objects and their migrations")];
 
 /// What metadata says. What it does not say is `None`: an upload and a change of settings fill that in differently.
 #[derive(Debug, Default)]
 pub(in super::super) struct Metadata {
     /// Where the Worker starts.
     pub(in super::super) start: Option<Start>,
+    /// Its static assets.
+    pub(in super::super) assets: Assets,
     /// All bindings.
     pub(in super::super) bindings: Option<Vec<Declared>>,
     /// Types of bindings to be taken over from the version before.
@@ -63,6 +66,7 @@ impl Metadata {
                 return Err(Fault::NotYet(what));
             }
         }
+        let assets = Assets::read(part, taken("assets"), taken("keep_assets"))?;
         let start = match (taken("main_module"), taken("body_part")) {
             (Some(_), Some(_)) => {
                 return Err(Fault::Invalid(format!("`{part}` has both `main_module` and `body_part`; name one")));
@@ -85,16 +89,26 @@ impl Metadata {
         let settings: Map<String, Value> =
             KEPT.iter().filter_map(|key| Some(((*key).to_owned(), object.remove(*key)?))).collect();
         check_settings(part, &settings)?;
-        Ok(Self { start, bindings, keep_bindings, compatibility_date, compatibility_flags, tags, settings })
+        Ok(Self { start, assets, bindings, keep_bindings, compatibility_date, compatibility_flags, tags, settings })
     }
 }
 
-/// Settings that mean something here are of the type that they should be.
+/// Settings are of the type that they are described as: what is kept is given back, and clients read it as that.
 fn check_settings(part: &str, settings: &Map<String, Value>) -> Result<(), Fault> {
-    let Some(limits) = settings.get("limits").filter(|limits| !limits.is_null()) else { return Ok(()) };
-    let Value::Object(limits) = limits else {
-        return Err(Fault::Invalid(format!("`limits` of `{part}` must be an object")));
-    };
+    for (key, value) in settings.iter().filter(|(_, value)| !value.is_null()) {
+        let (is_right, wanted) = match key.as_str() {
+            "logpush" => (value.is_boolean(), "`true` or `false`"),
+            "streaming_tail_consumers" | "tail_consumers" => {
+                (value.as_array().is_some_and(|items| items.iter().all(Value::is_object)), "an array of objects")
+            }
+            "usage_model" => (value.is_string(), "a string"),
+            _ => (value.is_object(), "an object"),
+        };
+        if !is_right {
+            return Err(Fault::Invalid(format!("`{key}` of `{part}` must be {wanted}")));
+        }
+    }
+    let Some(Value::Object(limits)) = settings.get("limits") else { return Ok(()) };
     for key in ["cpu_ms", "subrequests", "subRequests"] {
         if limits.get(key).is_some_and(|limit| !limit.is_null() && limit.as_u64().is_none_or(|limit| limit == 0)) {
             return Err(Fault::Invalid(format!("`limits.{key}` of `{part}` must be a positive integer")));
@@ -158,6 +172,15 @@ mod tests {
             (json!({ "compatibility_flags": [1] }), "`compatibility_flags`"),
             (json!({ "compatibility_date": 20_260_101 }), "`compatibility_date`"),
             (json!({ "limits": 3 }), "`limits`"),
+            (json!({ "annotations": "x" }), "`annotations`"),
+            (json!({ "cache_options": [] }), "`cache_options`"),
+            (json!({ "logpush": "yes" }), "`logpush`"),
+            (json!({ "observability": true }), "`observability`"),
+            (json!({ "placement": "smart" }), "`placement`"),
+            (json!({ "tail_consumers": true }), "`tail_consumers`"),
+            (json!({ "tail_consumers": ["x"] }), "`tail_consumers`"),
+            (json!({ "streaming_tail_consumers": {} }), "`streaming_tail_consumers`"),
+            (json!({ "usage_model": 1 }), "`usage_model`"),
             (json!({ "limits": { "subrequests": -1 } }), "`limits.subrequests`"),
         ];
         for (value, place) in cases {
@@ -171,7 +194,6 @@ mod tests {
 
     #[test]
     fn what_is_not_offered_yet_is_refused_and_its_absence_is_not() {
-        assert_eq!(parse(json!({ "assets": { "jwt": "x" } })).unwrap_err(), Fault::NotYet("static assets"));
         assert!(parse(json!({ "migrations": { "new_tag": "v1" } })).is_err());
         assert!(parse(json!({ "containers": [{}] })).is_err());
         assert!(parse(json!({ "containers": [], "assets": null })).is_ok());

@@ -20,9 +20,9 @@ use bytes::Bytes;
 use serde_json::Value;
 
 pub(super) use described::{ContentForm, SettingsChange, SettingsForm, UploadForm};
-pub(super) use form::{Form, LARGEST_FORM, read as read_form};
+pub(super) use form::{Form, LARGEST_FORM, content as read_part, open as open_form, read as read_form, unreadable};
 pub(super) use metadata::Metadata;
-pub(super) use modules::{Part, Start, entry, module_called, modules};
+pub(super) use modules::{Part, Start, entry, module_called, modules, nothing_to_start};
 
 use super::body::{self, content_type};
 use super::error::Fault;

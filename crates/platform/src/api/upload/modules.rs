@@ -45,6 +45,13 @@ pub(in super::super) enum Start {
     BodyPart(String),
 }
 
+/// What is wrong with an upload that has neither code nor static assets.
+pub(in super::super) fn nothing_to_start() -> Fault {
+    Fault::Invalid(
+        "the metadata names neither a `main_module` nor a `body_part`, so there is nothing to start".to_owned(),
+    )
+}
+
 /// Finds the part that the Worker starts with. A part whose file has the name goes before one whose field has it.
 pub(in super::super) fn entry(start: &Start, parts: &[Part]) -> Result<Entry, Fault> {
     let (key, name) = match start {
@@ -83,7 +90,7 @@ pub(in super::super) fn modules(parts: Vec<Part>, entry: &Entry) -> Result<Vec<M
             return Err(Fault::Invalid(format!("the upload has two modules with the name `{}`", shown(&name))));
         }
         let kind = kind(&part, entry)?;
-        if name == entry.name() {
+        if entry.name() == Some(&name) {
             check_start(entry, kind)?;
         }
         let content_type = part.content_type.unwrap_or_else(|| content_type(kind).to_owned());
@@ -101,7 +108,7 @@ fn check_start(entry: &Entry, kind: ModuleKind) -> Result<(), Fault> {
     };
     Err(Fault::Invalid(format!(
         "`{key}` names `{}`, which was uploaded as `{}` and must be `{}`",
-        shown(entry.name()),
+        shown(entry.name().unwrap_or_default()),
         content_type(kind),
         content_type(wanted)
     )))
@@ -149,11 +156,10 @@ fn kind(part: &Part, entry: &Entry) -> Result<ModuleKind, Fault> {
 }
 
 fn kind_without_type(name: &str, entry: &Entry) -> ModuleKind {
-    if name == entry.name() {
-        return match entry {
-            Entry::MainModule(_) => ModuleKind::EsModule,
-            Entry::BodyPart(_) => ModuleKind::CommonJs,
-        };
+    match entry {
+        Entry::MainModule(main) if name == main => return ModuleKind::EsModule,
+        Entry::BodyPart(script) if name == script => return ModuleKind::CommonJs,
+        _ => {}
     }
     match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("js" | "mjs") => ModuleKind::EsModule,
@@ -227,7 +233,7 @@ mod tests {
             ("a field without a file", module("w.js"), part("w.js", None, None), "w.js"),
         ];
         for (case, start, part, name) in cases {
-            assert_eq!(entry(start, std::slice::from_ref(part)).unwrap().name(), *name, "{case}");
+            assert_eq!(entry(start, std::slice::from_ref(part)).unwrap().name(), Some(*name), "{case}");
         }
         let refused = entry(&module("x.js"), &[part("w.js", None, None)]).unwrap_err();
         let Fault::Invalid(message) = refused else { panic!("{refused:?}") };
