@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use clients::{Client, Step};
-use world::{CLIENTS, Platform, World};
+use world::{CLIENTS, CONTESTED, Platform, World};
 
 const TOKEN: &str = "a-token-for-crashes-and-nothing-else";
 
@@ -97,6 +97,7 @@ async fn no_write_is_lost_and_nothing_old_or_mixed_is_served_while_workerd_is_ki
                 Some(pid) if kill % 4 == 3 => kill_process(pid, Signal::KILL)?,
                 _ => replace(&local).await?,
             }
+            serves(&platform).await?;
         }
         stop.send_replace(true);
         anyhow::Ok(())
@@ -118,6 +119,17 @@ async fn replace(local: &LocalPlatform) -> Result<()> {
         sleep(Duration::from_millis(10)).await;
     }
     bail!("workerd was not started again: {:?}", local.events())
+}
+
+/// Waits until somebody is served again.
+async fn serves(platform: &Platform) -> Result<()> {
+    for _ in 0..2000 {
+        if platform.ask(CONTESTED).await.is_ok() {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    bail!("nobody is served any more")
 }
 
 /// The child of this process that starts what was uploaded.

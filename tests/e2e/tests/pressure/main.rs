@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 const TOKEN: &str = "a-token-for-pressure-and-nothing-else";
 
 /// Far more than anything here takes.
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_mins(2);
 
 /// Calls the user Worker that the first label of the host names.
 const DISPATCHER: &str = r#"
@@ -26,7 +26,7 @@ export default {
 };
 "#;
 
-/// Echoes WebSockets, keeps what is put, reads bodies to their end.
+/// Echoes messages, keeps what is put, reads bodies to their end.
 const USER: &str = r#"
 export default {
   async fetch(request, env) {
@@ -137,11 +137,11 @@ async fn more_connections_than_there_are_descriptors_neither_end_nor_busy_it_and
     allow_many_files();
     let running = Running::start("ulimit -n 256").await?;
     let platform = i64::from(running.session.pid()?.as_raw_nonzero().get());
-    let (workers, api) = (running.session.address()?, running.api_address()?);
+    let (front, api) = (running.session.address()?, running.api_address()?);
     let mut held = Vec::new();
     for _ in 0..400 {
         held.push(begin(api, b"").await?);
-        held.push(begin(workers, b"GET / HTTP/1.1\r\n").await?);
+        held.push(begin(front, b"GET / HTTP/1.1\r\n").await?);
     }
     let workerd = running.workerd()?;
     let before = (worked(platform)?, worked(workerd).unwrap_or_default());
@@ -197,13 +197,13 @@ const FRAME: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'a'];
 async fn web_sockets_whose_clients_vanish_or_stop_reading_cost_nobody_else_anything() -> Result<()> {
     allow_many_files();
     let running = Running::start("true").await?;
-    let workers = running.session.address()?;
+    let front = running.session.address()?;
     let workerd = running.workerd()?;
     assert_eq!(running.text().await?, "before null");
     let before = open_files(workerd)?;
     let (mut silent, mut reset) = (Vec::new(), Vec::new());
     for number in 0..200 {
-        let mut socket = begin(workers, UPGRADE).await?;
+        let mut socket = begin(front, UPGRADE).await?;
         let mut head = [0; 12];
         timeout(LONG, socket.read_exact(&mut head)).await.context("no answer")??;
         ensure!(&head == b"HTTP/1.1 101", "{}", String::from_utf8_lossy(&head));
