@@ -93,7 +93,7 @@ async fn an_invocation_ends_when_it_is_over_and_not_when_somebody_says_so() -> R
             await ctx.exports.Named.fetch("http://any/", { headers });
             await env.SELF.fetch("http://any/", { headers });
             await env.SHARED.fetch("http://any/", { headers });
-            await scheduler.wait(100);
+            await scheduler.wait(600);
             return fetch("https://api.example/");
           },
         };

@@ -21,12 +21,12 @@ export default {
       "by RPC": await attempt(() => env.DISPATCHER.get("victim").fetched()),
     };
     await ctx.exports.default.fetch("http://any/", { headers: { "cf-ray": ray, "x-again": "1" } });
-    await scheduler.wait(100);
+    await scheduler.wait(600);
     outcomes["after its invocation was ended by itself"] = await attempt(() => invoke(env));
     outcomes["through a service binding after that"] = await attempt(() => env.HELPER.fetch("http://any/"));
     ctx.waitUntil(
       (async () => {
-        await scheduler.wait(100);
+        await scheduler.wait(600);
         const late = await attempt(() => invoke(env));
         await fetch(`https://late.example/${encodeURIComponent(late)}`);
       })(),
