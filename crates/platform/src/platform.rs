@@ -45,6 +45,8 @@ pub struct Options {
     pub egress: Egress,
     /// How many workerds serve.
     pub processes: NonZeroUsize,
+    /// How many isolates each of them keeps.
+    pub isolates: NonZeroUsize,
     /// See [`RuntimeOptions`](crate::runtime::RuntimeOptions::dispatcher).
     pub dispatcher: Option<String>,
     /// Before each request to the API everything is forgotten but what [`seed`] names, and requests are answered one
@@ -147,6 +149,7 @@ impl Platform {
             folder: sockets.path().to_owned(),
             egress: options.egress,
             processes: options.processes,
+            isolates: options.isolates,
             dispatcher: options.dispatcher,
         };
         folders.push(sockets);

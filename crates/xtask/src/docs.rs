@@ -1,4 +1,4 @@
-//! What `docs/` holds of the tool's own knowledge: schemas and the reference. A test of the command line compares them.
+//! What `docs/` holds of the tool's own knowledge: schemas, the reference, the API's description. A test of the command line compares them.
 
 use std::fs;
 
@@ -8,10 +8,11 @@ use crate::process::{cargo, run, shown};
 use crate::workspace::root;
 
 /// What `tidegate schema` is asked, and where the answer belongs.
-const WRITTEN: [(&str, &str); 4] = [
+const WRITTEN: [(&str, &str); 5] = [
     ("policy", "schema/policy.schema.json"),
     ("test", "schema/test.schema.json"),
     ("decision", "schema/decision.schema.json"),
+    ("openapi", "schema/openapi.json"),
     ("reference", "reference.md"),
 ];
 

@@ -11,6 +11,7 @@ mod process;
 mod python;
 mod sabotage;
 mod soak;
+mod suite;
 mod test;
 mod tools;
 mod worker;
@@ -25,13 +26,14 @@ usage: cargo xtask <chore>
 
   bench platform [PART]…
                   measure what the local platform costs, beside the same chain wired statically in workerd
-                  parts: chain, deployments, listing, density
+                  parts: chain, deployments, listing, density, growth
+                  growth draws docs/benchmarks; --most N (scripts, isolates, processes), --out DIR
   coverage        measure which lines of the table and the engine the native tests run: 95 % of them or more
   demo [--keep]   show the whole path on this machine: policy, Worker, two customers, an upstream
                   --keep leaves it running until Ctrl-C
   differential [--policies N] [--requests-per-policy M] [--seed S] [--jobs J]
                   put M generated requests to each of N generated policies, on the reference interpreter and the table
-  docs            write docs/schema and docs/reference.md anew, from the keys that the reader knows
+  docs            write docs/schema and docs/reference.md anew, from what the reader knows and the API serves
   fuzz --minutes N [TARGET]
                   run the fuzz targets, or one of them, for so long altogether
   npm [--worker DIR]

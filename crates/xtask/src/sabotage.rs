@@ -16,8 +16,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::process::{self, cargo, program, say, shown};
-use crate::tools;
 use crate::workspace::root;
+use crate::{python, tools};
 
 /// What is tested, in this order.
 const NATIVE: &[&[&str]] = &[
@@ -157,6 +157,10 @@ impl Copy {
         }
         for packages in ["node_modules", "tests/e2e/clients/node_modules"] {
             link(&root().join(packages), &tree.join(packages))?;
+        }
+        for client in python::clients()? {
+            let packages = Path::new(python::FOLDER).join(client);
+            link(&root().join(&packages), &tree.join(&packages))?;
         }
         Ok(Self { tree })
     }

@@ -14,6 +14,7 @@
 
 mod api;
 mod chain;
+pub mod chart;
 mod client;
 pub mod jwt;
 mod local;
@@ -21,6 +22,7 @@ pub mod observed;
 mod outbound;
 mod paths;
 mod plain;
+pub mod python;
 mod raw;
 mod script;
 mod sdk;
@@ -37,7 +39,7 @@ pub use paths::repository;
 pub use plain::{PlainBuilder, PlainChain, Tail};
 pub use raw::{Act, ClosedPort, RawUpstream};
 pub use script::Script;
-pub use sdk::{PythonPackages, Tally, TestRun, node_tests};
+pub use sdk::{Tally, TestRun, node_tests, pytest, python_sdk};
 pub use session::{Failed, Session};
 pub use upstream::{Captured, Reply, Upstream};
 pub use wrangler::{Followed, Project, Ran, Wrangler};

@@ -12,7 +12,7 @@ use http_body_util::BodyExt as _;
 use hyper::Request;
 use hyper::body::Incoming;
 use serde_json::json;
-use tidegate_platform::runtime::{Egress, Event, installed_workerd};
+use tidegate_platform::runtime::{Egress, Event, ISOLATES, installed_workerd};
 use tidegate_platform::{Auth, Options, Platform};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::task::JoinHandle;
@@ -60,6 +60,7 @@ impl LocalPlatform {
             workerd: workerd()?,
             egress: Egress::Upstream(upstream),
             processes: NonZeroUsize::MIN,
+            isolates: ISOLATES,
             dispatcher: None,
             seeded: false,
         })

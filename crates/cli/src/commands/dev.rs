@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use tidegate_platform::names::ScriptName;
-use tidegate_platform::runtime::{Egress, installed_workerd};
+use tidegate_platform::runtime::{Egress, ISOLATES, installed_workerd};
 use tidegate_platform::{Auth, Options, seed};
 
 use crate::cli::Format;
@@ -19,6 +19,9 @@ const ACCOUNT: &str = "00000000000000000000000000000001";
 
 /// More than the cores of most machines; each takes 60 MB with nothing in it.
 const MOST_PROCESSES: usize = 64;
+
+/// Linux gives a process 65,530 memory maps as a rule, and an isolate takes some eleven.
+const MOST_ISOLATES: usize = 5000;
 
 /// Run Workers for Platforms on this machine
 ///
@@ -87,6 +90,10 @@ pub(crate) struct Args {
     /// As many workerds serve, all on the one port: each runs JavaScript on one thread. At most 64.
     #[arg(long, value_name = "N", default_value = "1", value_parser = parse_processes)]
     processes: NonZeroUsize,
+
+    /// As many isolates each workerd keeps; those least recently used go. Each takes 1.5 MB and more.
+    #[arg(long, value_name = "N", default_value_t = ISOLATES, value_parser = parse_isolates)]
+    isolates: NonZeroUsize,
 
     /// Send everything that leaves to this server instead of the internet: an IP address and a port.
     #[arg(long, value_name = "ADDR")]
@@ -184,6 +191,7 @@ impl Args {
             workerd,
             egress: self.upstream.map_or(Egress::Public, Egress::Upstream),
             processes: self.processes,
+            isolates: self.isolates,
             dispatcher: self.dispatcher.map(|name| name.as_str().to_owned()),
             seeded: self.seeded,
         };
@@ -208,6 +216,11 @@ fn parse_account(text: &str) -> Result<String, String> {
 fn parse_processes(text: &str) -> Result<NonZeroUsize, String> {
     let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MOST_PROCESSES);
     number.ok_or_else(|| format!("the number of processes is one from 1 to {MOST_PROCESSES}"))
+}
+
+fn parse_isolates(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MOST_ISOLATES);
+    number.ok_or_else(|| format!("the number of isolates is one from 1 to {MOST_ISOLATES}"))
 }
 
 #[cfg(test)]
@@ -317,6 +330,8 @@ mod tests {
             &["--processes", "0"],
             &["--processes", "65"],
             &["--processes", "two"],
+            &["--isolates", "0"],
+            &["--isolates", "5001"],
         ] {
             refused(args);
         }

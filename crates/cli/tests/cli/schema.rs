@@ -36,6 +36,7 @@ fn what_is_written_in_docs_is_what_the_command_writes() {
         ("policy", "schema/policy.schema.json"),
         ("test", "schema/test.schema.json"),
         ("decision", "schema/decision.schema.json"),
+        ("openapi", "schema/openapi.json"),
         ("reference", "reference.md"),
     ] {
         let written = fs::read_to_string(docs.join(file)).unwrap_or_default();

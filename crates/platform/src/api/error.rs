@@ -331,17 +331,15 @@ impl IntoResponses for ContentTypes {
     }
 }
 
+/// What a 429 is.
+pub(super) const BUSY: &str = "Others change the same script, or as much is under way as can be. Try again.";
+
 /// Describes the error of what would go at another time.
 pub(super) enum TooMany {}
 
 impl IntoResponses for TooMany {
     fn responses() -> Responses {
-        envelope::one(
-            "429",
-            envelope::error(
-                "Others change the script at the same time, or there is as much of this as can be. Try again.",
-            ),
-        )
+        envelope::one("429", envelope::error(BUSY))
     }
 }
 

@@ -52,7 +52,7 @@ use tokio::sync::broadcast;
 
 pub use self::body::Pace;
 use self::error::{Fault, shown};
-pub use self::openapi::openapi;
+pub use self::openapi::{Document, openapi};
 pub use self::serve::serve;
 use crate::room::Room;
 use crate::runtime::Runtime;

@@ -16,20 +16,30 @@ use utoipa::IntoResponses;
 use utoipa::openapi::{ContentBuilder, OpenApi, RefOr, ResponseBuilder};
 
 use super::envelope::{REFERRED, error};
-use super::error::Fault;
+use super::error::{BUSY, Fault};
 use super::routes::{self, BASE};
 
-/// The document, as `GET /client/v4/openapi.json` answers it: pretty JSON, and the same bytes at each start.
-pub fn openapi() -> String {
-    let mut text = serde_json::to_string_pretty(&*DOCUMENT).unwrap_or_default();
-    text.push('\n');
-    text
+/// The description of the API: what `GET /client/v4/openapi.json` answers, the same at each start.
+pub fn openapi() -> &'static Document {
+    static DOCUMENT: LazyLock<Document> = LazyLock::new(|| document(&routes::described().into_openapi()));
+    &DOCUMENT
+}
+
+/// An `OpenAPI` document, to be serialized.
+#[derive(Debug, Serialize)]
+pub struct Document {
+    openapi: &'static str,
+    info: Value,
+    servers: Value,
+    security: Value,
+    paths: Map<String, Value>,
+    components: Value,
 }
 
 /// Describes the API: this document.
 #[utoipa::path(get, path = "/openapi.json", tag = "Description")]
 pub(super) async fn get() -> Result<Description, Fault> {
-    static BYTES: LazyLock<Bytes> = LazyLock::new(|| openapi().into());
+    static BYTES: LazyLock<Bytes> = LazyLock::new(|| serde_json::to_vec(openapi()).unwrap_or_default().into());
     Ok(Description(BYTES.clone()))
 }
 
@@ -67,27 +77,17 @@ const CAPTURES: [(&str, &str, &str); 10] = [
 /// See [`crate::names`].
 const NAME: &str = "^[a-z0-9_][a-z0-9_-]{0,62}$";
 
-#[derive(Serialize)]
-struct Document {
-    openapi: &'static str,
-    info: Value,
-    servers: Value,
-    security: Value,
-    paths: Map<String, Value>,
-    components: Value,
-}
-
-static DOCUMENT: LazyLock<Document> = LazyLock::new(|| document(&routes::described().into_openapi()));
-
 fn document(described: &OpenApi) -> Document {
     let mut described = serde_json::to_value(described).unwrap_or_default();
     let mut schemas = take(&mut described, "/components/schemas");
+    let mut errors = Map::new();
     let mut paths = take(&mut described, "/paths");
     for (path, item) in &mut paths {
         let Value::Object(item) = item else { continue };
         for (method, operation) in &mut *item {
             if let Value::Object(operation) = operation {
                 complete(method, path, operation, &mut schemas);
+                name_errors(operation, &mut errors);
             }
         }
         let captures: Vec<Value> = captures(path).map(capture).collect();
@@ -107,6 +107,7 @@ fn document(described: &OpenApi) -> Document {
         security: json!([{ "api_token": [] }, { "api_email": [], "api_key": [] }]),
         paths,
         components: json!({
+            "responses": errors,
             "schemas": schemas,
             "securitySchemes": {
                 "api_token": { "type": "http", "scheme": "bearer" },
@@ -132,11 +133,27 @@ fn complete(method: &str, path: &str, operation: &mut Map<String, Value>, schema
         add("404", "There is no such thing, or not in this account.");
     }
     if reads_body {
+        add("408", "The body comes too slowly.");
         add("413", "The body is longer than this endpoint reads.");
+        add("429", BUSY);
     }
     for response in responses.values_mut().filter_map(Value::as_object_mut) {
         if let Some(Value::Object(referred)) = response.remove(REFERRED) {
             schemas.extend(referred);
+        }
+    }
+}
+
+/// Puts errors among the components, once each: all operations have most of them.
+fn name_errors(operation: &mut Map<String, Value>, errors: &mut Map<String, Value>) {
+    let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
+    for (status, response) in responses.iter_mut().filter(|(status, _)| status.starts_with(['4', '5'])) {
+        let name = format!("Error{status}");
+        let described = response.take();
+        if *errors.entry(&name).or_insert_with(|| described.clone()) == described {
+            *response = json!({ "$ref": format!("#/components/responses/{name}") });
+        } else {
+            *response = described;
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use super::Egress;
+use super::{Egress, RuntimeOptions};
 
 /// The date of the platform's own Workers.
 const DATE: &str = "2026-01-01";
@@ -49,8 +49,8 @@ pub(super) const ADMINS: [&str; 2] = ["admin-front", "admin-gate"];
 pub(super) const CHECK: &str = "check";
 
 /// The process that serves.
-pub(super) fn serving(control: &Path, egress: &Egress, mark: &str) -> String {
-    let egress = match egress {
+pub(super) fn serving(control: &Path, options: &RuntimeOptions, mark: &str) -> String {
+    let egress = match &options.egress {
         // The runtime resolves names itself and refuses private addresses, redirects included.
         Egress::Public => "network = (allow = [\"public\"], tlsOptions = (trustBrowserCas = true))".to_owned(),
         Egress::Upstream(address) => format!(
@@ -63,9 +63,11 @@ pub(super) fn serving(control: &Path, egress: &Egress, mark: &str) -> String {
     let common = |name: &str| {
         format!(
             "(name = \"LOADER\", workerLoader = (id = {})), (name = \"CONTROL\", service = \"control\"), \
-             (name = \"EGRESS\", service = \"egress\"), (name = \"MARK\", text = {})",
+             (name = \"EGRESS\", service = \"egress\"), (name = \"MARK\", text = {}), \
+             (name = \"ISOLATES\", json = \"{}\")",
             quoted(name),
             quoted(mark),
+            options.isolates,
         )
     };
     format!(

@@ -61,9 +61,15 @@ pub struct RuntimeOptions {
     pub egress: Egress,
     /// As many workerd processes serve, all on the one address: each runs JavaScript on one thread.
     pub processes: NonZeroUsize,
+    /// As many isolates are kept in each process while nothing runs in them; [`ISOLATES`] as a rule.
+    pub isolates: NonZeroUsize,
     /// The account Worker that answers requests to hosts that name none; without it the only one with a dispatch binding.
     pub dispatcher: Option<String>,
 }
+
+/// As many isolates as a process keeps as a rule. With scripts of a few kilobytes that is half a gigabyte; a process cannot
+/// have many more than five thousand, each of which is some eleven memory maps.
+pub const ISOLATES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(299);
 
 /// workerd cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -216,7 +222,7 @@ impl Runtime {
             let path = folder.join(name);
             std::fs::write(&path, text).map_err(io("cannot write to")).map(|()| path)
         };
-        let config = write("serve.capnp", config::serving(&control_socket, &options.egress, &mark))?;
+        let config = write("serve.capnp", config::serving(&control_socket, &options, &mark))?;
         let check_config = write("check.capnp", config::checking(&control_socket))?;
 
         let candidates = Candidates::default();

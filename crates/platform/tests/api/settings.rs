@@ -88,6 +88,13 @@ async fn settings_of_a_script_change_without_a_start() {
     assert_eq!(same.tags, [] as [&str; 0]);
     let removed = api.json("PATCH", path, json!({ "observability": null })).await.result();
     assert_eq!(removed["observability"], Value::Null);
+
+    for (setting, value) in [("tail_consumers", json!(true)), ("logpush", json!("on")), ("observability", json!([]))] {
+        let (status, code, message) = api.json("PATCH", path, json!({ (setting): value })).await.error();
+        assert_eq!((status, code), (400, 10021), "{message}");
+        assert!(message.contains(&format!("`{setting}`")), "{message}");
+    }
+    assert_eq!(api.get(path).await.result(), removed, "what clients read as a list is one");
 }
 
 #[tokio::test]

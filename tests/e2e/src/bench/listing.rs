@@ -52,14 +52,21 @@ pub(crate) fn measure() -> Result<()> {
     folder.close().context("cannot remove the folder")
 }
 
-fn version(number: usize, tags: Vec<String>) -> NewVersion {
+/// A small script that says its number.
+pub(crate) fn version(number: usize, tags: Vec<String>) -> NewVersion {
+    version_of(number, 0, tags)
+}
+
+/// One with a comment of so many bytes.
+pub(crate) fn version_of(number: usize, size: usize, tags: Vec<String>) -> NewVersion {
     let code = Code {
         entry: Entry::MainModule("index.js".to_owned()),
         modules: vec![Module {
             name: "index.js".to_owned(),
             kind: ModuleKind::EsModule,
             content_type: "application/javascript+module".to_owned(),
-            content: format!("export default {{ fetch: () => new Response('{number}') }};").into(),
+            content: format!("export default {{ fetch: () => new Response('{number}') }};\n// {}", "x".repeat(size))
+                .into(),
         }],
         bindings: Vec::new(),
         compatibility_date: "2026-01-01".to_owned(),

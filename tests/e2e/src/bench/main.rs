@@ -6,18 +6,24 @@ mod chain;
 mod density;
 mod deployments;
 mod figures;
+mod growth;
 mod listing;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
-const PARTS: &str = "chain, deployments, listing, density";
+use crate::growth::Plan;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let asked: Vec<String> = std::env::args().skip(1).collect();
-    match run(&asked).await {
+const PARTS: &str = "chain, deployments, listing, density, growth";
+
+fn main() -> ExitCode {
+    // `growth` measures the shipped program from outside; to have it at hand, this one is that, too.
+    if std::env::args().nth(1).is_some_and(|first| first == "tidegate") {
+        return tidegate_cli::run(std::env::args_os().skip(1));
+    }
+    match read_and_run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -26,8 +32,23 @@ async fn main() -> ExitCode {
     }
 }
 
+#[tokio::main]
+async fn read_and_run() -> Result<()> {
+    let (mut asked, mut plan) = (Vec::new(), Plan::default());
+    let mut given = std::env::args().skip(1);
+    while let Some(argument) = given.next() {
+        let mut value = || given.next().with_context(|| format!("`{argument}` takes a value"));
+        match argument.as_str() {
+            "--most" => plan.most = value()?.parse().context("`--most` takes a number")?,
+            "--out" => plan.out = PathBuf::from(value()?),
+            _ => asked.push(argument),
+        }
+    }
+    run(&asked, &plan).await
+}
+
 /// Measures what is asked for; all of it if nothing is.
-async fn run(asked: &[String]) -> Result<()> {
+async fn run(asked: &[String], plan: &Plan) -> Result<()> {
     if let Some(unknown) = asked.iter().find(|part| !PARTS.split(", ").any(|known| known == part.as_str())) {
         bail!("there is nothing to measure called `{unknown}`: choose from {PARTS}");
     }
@@ -43,6 +64,9 @@ async fn run(asked: &[String]) -> Result<()> {
     }
     if wanted("density") {
         density::measure().await?;
+    }
+    if wanted("growth") {
+        growth::measure(plan).await?;
     }
     Ok(())
 }

@@ -2,10 +2,9 @@
 //!
 //! One workerd, one outbound isolate, several customers. Requests are put together at random (`traffic`), and each is held
 //! against what the reference interpreter says to it (`books`). Meanwhile workerd's memory is sampled every second (`memory`); at
-//! the end it is drawn (`chart`), and growth over the last half that is more than noise is a failure (`report`).
+//! the end it is drawn, and growth over the last half that is more than noise is a failure (`report`).
 
 mod books;
-mod chart;
 mod memory;
 mod platform;
 mod report;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use tidegate_e2e::chart::{self, Chart, Panel, Scale};
+
 use crate::books::Tally;
-use crate::chart;
 use crate::memory::{Line, Sample};
 
 /// Until then memory grows whatever is served: heaps find their size, connections and tokens are kept for the first time.
@@ -29,8 +30,8 @@ pub(crate) fn conclude(samples: &[Sample], tally: &Tally, out: &Path) -> Result<
     if let Some(folder) = out.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    let picture = chart::draw(&title, samples, line.as_ref());
-    fs::write(out, picture).with_context(|| format!("cannot write {}", out.display()))?;
+    fs::write(out, picture(title, samples, line.as_ref()).draw())
+        .with_context(|| format!("cannot write {}", out.display()))?;
     println!("drawn in {}", out.display());
     for fault in &tally.faults {
         eprintln!("wrong: {fault}");
@@ -42,6 +43,39 @@ pub(crate) fn conclude(samples: &[Sample], tally: &Tally, out: &Path) -> Result<
         bail!("workerd's memory grows");
     }
     Ok(())
+}
+
+/// Memory and requests per second over time, and the line that was fitted to the last half.
+#[expect(clippy::cast_precision_loss, reason = "a picture")]
+fn picture(title: String, samples: &[Sample], line: Option<&Line>) -> Chart {
+    let minutes = |sample: &Sample| sample.at.as_secs_f64() / 60.0;
+    let memory = samples.iter().map(|sample| (minutes(sample), sample.memory as f64 / 1_048_576.0)).collect();
+    let rate = samples.windows(2).map(|pair| {
+        let seconds = pair[1].at.saturating_sub(pair[0].at).as_secs_f64();
+        (minutes(&pair[1]), pair[1].judged.saturating_sub(pair[0].judged) as f64 / seconds)
+    });
+    let end = samples.last().map_or(0.0, minutes);
+    let fitted = line.map(|line| {
+        let at = |minute: f64| (minute, (line.intercept + line.slope * minute) / 1024.0);
+        chart::Line { name: "fitted".to_owned(), points: vec![at(end / 2.0), at(end)], dashed: true }
+    });
+    let panel = |title: &str, height, lines| Panel {
+        title: title.to_owned(),
+        along: "minutes".to_owned(),
+        height,
+        x: Scale::Linear,
+        y: Scale::Linear,
+        lines,
+    };
+    let memory = chart::Line::new("measured", memory);
+    let rate = chart::Line::new("measured", rate.collect());
+    Chart {
+        title,
+        panels: vec![
+            panel("memory of workerd (MiB)", 260.0, [memory].into_iter().chain(fitted).collect()),
+            panel("requests per second", 120.0, vec![rate]),
+        ],
+    }
 }
 
 fn print_traffic(samples: &[Sample], tally: &Tally) -> Result<()> {

@@ -58,7 +58,12 @@ impl Machine {
 
     /// What is answered, which must be JSON.
     async fn curl(&self, path: &str, options: &[&str]) -> Result<Value> {
-        let url = format!("{}/accounts/{ACCOUNT}/workers/dispatch/namespaces{path}", self.platform.api().base());
+        self.curl_at(&format!("/dispatch/namespaces{path}"), options).await
+    }
+
+    /// The same; the path begins after `…/workers`.
+    async fn curl_at(&self, path: &str, options: &[&str]) -> Result<Value> {
+        let url = format!("{}/accounts/{ACCOUNT}/workers{path}", self.platform.api().base());
         let mut command = Command::new("curl");
         // Not of the documentation: no meter, no configuration of the user's, and not for ever.
         command.args(["--disable", "--silent", "--show-error", "--max-time", "60", "--noproxy", "*", &url]);
@@ -260,12 +265,45 @@ async fn user_workers_are_listed_and_deleted_by_name_and_by_tag() -> Result<()> 
 }
 
 #[tokio::test]
-async fn what_is_not_there_yet_and_who_is_unknown_is_told_so() -> Result<()> {
+async fn static_assets_are_named_uploaded_and_deployed() -> Result<()> {
+    const HASH: &str = "08f1dfda4574284ab3c21666d1ee8c7d4";
     let machine = Machine::start().await?;
-    let manifest = r#"{ "manifest": { "/index.html": { "hash": "08f1dfda4574284ab3c21666d1ee8c7d", "size": 1234 } } }"#;
-    let session =
-        machine.bearer(&["-X", "POST"], "/customers/scripts/acme/assets-upload-session", "-d", manifest).await?;
-    refused(&session, 10021, "static assets")?;
+    let session = "/customers/scripts/acme/assets-upload-session";
+    let manifest = format!(r#"{{ "manifest": {{ "/index.html": {{ "hash": "{HASH}", "size": 14 }} }} }}"#);
+    let begun = machine.bearer(&["-X", "POST"], session, "-d", &manifest).await?;
+    assert_eq!(good(&begun)?["buckets"], json!([[HASH]]));
+
+    let upload_jwt = format!("Authorization: Bearer {}", begun["result"]["jwt"].as_str().context("no token")?);
+    // `printf '<h1>home</h1>\n' | base64`
+    let file = format!("{HASH}=PGgxPmhvbWU8L2gxPgo=");
+    let upload = ["-X", "POST", "-H", &upload_jwt, "-F", &file];
+    refused(&machine.curl_at("/assets/upload", &upload).await?, 10001, "base64=true")?;
+    let uploaded = machine.curl_at("/assets/upload?base64=true", &upload).await?;
+    let jwt = good(&uploaded)?["jwt"].as_str().context("no completion token")?;
+
+    machine.file("index.js", "export default { fetch: (request, env) => new Response('code') };")?;
+    let metadata = json!({
+        "main_module": "index.js", "assets": { "jwt": jwt }, "bindings": [{ "type": "assets", "name": "ASSETS" }],
+    });
+    let metadata = format!("metadata={metadata};type=application/json");
+    let module = "index.js=@index.js;type=application/javascript+module";
+    let script = "/customers/scripts/acme";
+    let deployed = machine.bearer(&["-X", "PUT", "-F", &metadata], script, "-F", module).await?;
+    assert_eq!(good(&deployed)?["has_assets"], true);
+    assert_eq!(machine.platform.get("acme.example", "/").await?, (200, "<h1>home</h1>\n".to_owned()));
+    assert_eq!(machine.serves("acme").await?, "code", "what no file is at");
+
+    let metadata = r#"metadata={ "main_module": "index.js", "keep_assets": true };type=application/json"#;
+    good(&machine.bearer(&["-X", "PUT", "-F", metadata], script, "-F", module).await?)?;
+    assert_eq!(machine.platform.get("acme.example", "/").await?, (200, "<h1>home</h1>\n".to_owned()));
+    let again = machine.bearer(&["-X", "POST"], session, "-d", &manifest).await?;
+    assert_eq!(good(&again)?["buckets"], json!([]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_not_there_and_who_is_unknown_is_told_so() -> Result<()> {
+    let machine = Machine::start().await?;
     refused(&machine.curl("", &["-H", "Authorization: Bearer nobody"]).await?, 10000, "Authentication")?;
     refused(&machine.curl("", &[]).await?, 9106, "X-Auth-Key")?;
     refused(&machine.key("/customers/nonsense", &[]).await?, 7003, "Could not route to")?;

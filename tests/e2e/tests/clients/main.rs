@@ -1,15 +1,17 @@
-//! Clients that nobody here wrote, unmodified, against the platform: two versions of `wrangler`, and curl.
+//! Clients that nobody here wrote, unmodified, against the platform: two versions of `wrangler`, curl, and schemathesis.
 //!
 //! A test with `wrangler` is one body, run with each version on a platform of its own. Whatever a version asks of the
 //! API that the API does not have fails the test: that is how a client that moved on is noticed.
 
 mod account;
+mod assets;
 mod curl;
 mod dispatch;
 mod examples;
 mod kv;
 mod namespaces;
 mod policy;
+mod schemathesis;
 mod secrets;
 mod tails;
 mod user_workers;

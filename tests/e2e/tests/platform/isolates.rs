@@ -1,5 +1,7 @@
 //! More user Workers than isolates are kept.
 
+use std::num::NonZeroUsize;
+
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::*;
@@ -31,5 +33,17 @@ async fn four_hundred_workers_are_served_while_the_least_recently_used_isolates_
     }
     assert_eq!(ask(WORKERS - 1).await?, 2, "the one that was used last is there still");
     assert_eq!(ask(0).await?, 1, "the one that was used least recently began anew");
+    Ok(())
+}
+
+#[tokio::test]
+async fn as_many_isolates_are_kept_as_are_asked_for() -> Result<()> {
+    let running = Running::with(|options| options.isolates = NonZeroUsize::MIN).await?;
+    let code = "let seen = 0; export default { fetch: () => new Response(String(++seen)) };";
+    running.user("first", code).await?;
+    running.user("second", code).await?;
+    assert_eq!([running.text("first", "/").await?, running.text("first", "/").await?], ["1", "2"]);
+    assert_eq!(running.text("second", "/").await?, "1");
+    assert_eq!(running.text("first", "/").await?, "1", "it began anew");
     Ok(())
 }

@@ -11,6 +11,10 @@ use super::super::bindings::NewBinding;
 
 /// A form of metadata and modules.
 #[derive(ToSchema)]
+#[schema(examples(json!({
+    "metadata": { "main_module": "files", "compatibility_date": "2026-04-01" },
+    "files": ["export default { fetch() { return new Response(\"hello\"); } };"],
+})))]
 pub(in super::super) struct UploadForm {
     #[schema(content_media_type = "application/json")]
     metadata: UploadMetadata,
@@ -22,6 +26,10 @@ pub(in super::super) struct UploadForm {
 
 /// A form of modules alone.
 #[derive(ToSchema)]
+#[schema(examples(json!({
+    "metadata": { "main_module": "files" },
+    "files": ["export default { fetch() { return new Response(\"hello again\"); } };"],
+})))]
 pub(in super::super) struct ContentForm {
     #[schema(content_media_type = "application/json", nullable = false)]
     metadata: Option<ContentMetadata>,

@@ -93,12 +93,22 @@ impl Metadata {
     }
 }
 
-/// Settings that mean something here are of the type that they should be.
+/// Settings are of the type that they are described as: what is kept is given back, and clients read it as that.
 fn check_settings(part: &str, settings: &Map<String, Value>) -> Result<(), Fault> {
-    let Some(limits) = settings.get("limits").filter(|limits| !limits.is_null()) else { return Ok(()) };
-    let Value::Object(limits) = limits else {
-        return Err(Fault::Invalid(format!("`limits` of `{part}` must be an object")));
-    };
+    for (key, value) in settings.iter().filter(|(_, value)| !value.is_null()) {
+        let (is_right, wanted) = match key.as_str() {
+            "logpush" => (value.is_boolean(), "`true` or `false`"),
+            "streaming_tail_consumers" | "tail_consumers" => {
+                (value.as_array().is_some_and(|items| items.iter().all(Value::is_object)), "an array of objects")
+            }
+            "usage_model" => (value.is_string(), "a string"),
+            _ => (value.is_object(), "an object"),
+        };
+        if !is_right {
+            return Err(Fault::Invalid(format!("`{key}` of `{part}` must be {wanted}")));
+        }
+    }
+    let Some(Value::Object(limits)) = settings.get("limits") else { return Ok(()) };
     for key in ["cpu_ms", "subrequests", "subRequests"] {
         if limits.get(key).is_some_and(|limit| !limit.is_null() && limit.as_u64().is_none_or(|limit| limit == 0)) {
             return Err(Fault::Invalid(format!("`limits.{key}` of `{part}` must be a positive integer")));
@@ -162,6 +172,15 @@ mod tests {
             (json!({ "compatibility_flags": [1] }), "`compatibility_flags`"),
             (json!({ "compatibility_date": 20_260_101 }), "`compatibility_date`"),
             (json!({ "limits": 3 }), "`limits`"),
+            (json!({ "annotations": "x" }), "`annotations`"),
+            (json!({ "cache_options": [] }), "`cache_options`"),
+            (json!({ "logpush": "yes" }), "`logpush`"),
+            (json!({ "observability": true }), "`observability`"),
+            (json!({ "placement": "smart" }), "`placement`"),
+            (json!({ "tail_consumers": true }), "`tail_consumers`"),
+            (json!({ "tail_consumers": ["x"] }), "`tail_consumers`"),
+            (json!({ "streaming_tail_consumers": {} }), "`streaming_tail_consumers`"),
+            (json!({ "usage_model": 1 }), "`usage_model`"),
             (json!({ "limits": { "subrequests": -1 } }), "`limits.subrequests`"),
         ];
         for (value, place) in cases {

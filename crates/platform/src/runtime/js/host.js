@@ -25,11 +25,8 @@ const FORGOTTEN = 10 * 60_000;
 /** As many invocations are known at once; beyond them the oldest is forgotten, and what it still asks for is refused. */
 const MOST_INVOCATIONS = 50_000;
 
-/** As many isolates are kept while nothing runs in them. */
-const KEPT_ISOLATES = 300;
-
 let known;
-const isolates = (env) => (known ??= new Isolates(env, KEPT_ISOLATES));
+const isolates = (env) => (known ??= new Isolates(env, env.ISOLATES));
 
 // ---- front ----------------------------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ use tidegate_compiler::Output;
 use tidegate_compiler::checked::{Algorithm, CheckedPolicy};
 use tidegate_platform::deploy;
 use tidegate_platform::names::{NamespaceName, ScriptName};
-use tidegate_platform::runtime::{Egress, Event};
+use tidegate_platform::runtime::{Egress, Event, ISOLATES};
 use tidegate_platform::worker::{Binding, BindingValue, Code, NamespaceId, Outbound, Scope, ScriptKey, Secret};
 use tidegate_platform::{Auth, Options, Platform};
 use tidegate_test::{Case, Elsewhere};
@@ -98,6 +98,7 @@ impl Workerd {
                 workerd,
                 egress: Egress::Upstream(upstream.address()),
                 processes: NonZeroUsize::MIN,
+                isolates: ISOLATES,
                 dispatcher: Some(DISPATCHER.to_owned()),
                 seeded: false,
             };
