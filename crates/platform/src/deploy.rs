@@ -23,9 +23,16 @@ pub async fn deploy(
     mut version: NewVersion,
 ) -> Result<Script, DeployError> {
     version.started = runtime.check(&version.code).await?;
-    let (script, change) = blocking(store, move |store| store.deploy(&key, &version)).await?;
+    let (script, change) = writing(store, move |store| store.deploy(&key, &version)).await?;
     runtime.apply(&[change]).await;
     Ok(script)
+}
+
+/// Runs what writes to the store on a thread for what blocks. There is one writer: who waits for it, on a slow disk, takes no
+/// thread from those who read.
+pub(crate) async fn writing<T: Send + 'static>(store: &Store, work: impl FnOnce(&Store) -> T + Send + 'static) -> T {
+    let _turn = store.turn_to_write().await;
+    blocking(store, work).await
 }
 
 /// Runs what blocks on a thread for that.

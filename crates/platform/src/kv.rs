@@ -1,7 +1,8 @@
 //! What may be in a KV namespace, whoever writes there: a client of the API or a Worker.
 
-use jiff::Timestamp;
 use serde_json::Value;
+
+use crate::clock;
 
 /// The longest key, in bytes.
 const LONGEST_KEY: usize = 512;
@@ -31,7 +32,7 @@ pub(crate) enum KvError {
 
 /// Seconds since 1970.
 pub(crate) fn now() -> i64 {
-    Timestamp::now().as_second()
+    clock::now().as_second()
 }
 
 /// Refuses what is no key.

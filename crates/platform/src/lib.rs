@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod assets;
+mod clock;
 pub mod deploy;
 mod kv;
 pub mod names;
@@ -24,4 +25,6 @@ pub mod store;
 pub mod tails;
 pub mod worker;
 
+#[cfg(feature = "faults")]
+pub use clock::turn_clock;
 pub use platform::{Auth, Options, Platform, PlatformError};

@@ -11,7 +11,6 @@ mod process;
 mod python;
 mod sabotage;
 mod soak;
-mod suite;
 mod test;
 mod tools;
 mod worker;

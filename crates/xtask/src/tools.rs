@@ -12,7 +12,6 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{cargo, output, program, run, say};
 use crate::python;
-use crate::suite;
 use crate::workspace::{locked_version, root};
 
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
@@ -85,15 +84,14 @@ fn wasm_target() -> Result<()> {
     .with_context(|| format!("Rust cannot build for {WASM_TARGET}: install rustup (https://rustup.rs/), or that target with your system's packages"))
 }
 
-/// Installs what the end-to-end tests need beside [`ensure`]'s: a newer wrangler, the Node that it asks for, Cloudflare's SDKs,
-/// and what else runs on Python.
+/// Installs what the end-to-end tests need beside [`ensure`]'s: a newer wrangler, the Node that it asks for, the SDKs, and
+/// what else runs on Python.
 ///
 /// It takes workerd and esbuild from the clone's own `node_modules`, at the very versions that it wants: its
 /// `package.json` overrides both with links, for they would weigh three times what is left.
 pub(crate) fn ensure_clients() -> Result<()> {
     npm_packages(&root().join("tests/e2e/clients"), "a newer wrangler, its Node, and Cloudflare's SDK; some 450 MB")?;
-    python::ensure()?;
-    suite::ensure()
+    python::ensure()
 }
 
 /// Installs the packages of a folder's `package-lock.json`, unless the very same lock was installed last.
@@ -167,7 +165,7 @@ fn build_folder() -> PathBuf {
 }
 
 /// `$XDG_CACHE_HOME/tidegate/tools`, or what stands for it on this system.
-fn tools_folder() -> Result<PathBuf> {
+pub(crate) fn tools_folder() -> Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = variable("XDG_CACHE_HOME")
         .or_else(|| if cfg!(windows) { variable("LOCALAPPDATA") } else { None })

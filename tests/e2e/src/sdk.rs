@@ -1,5 +1,6 @@
 //! Cloudflare's own SDKs, unmodified: what runs them, and what their tests come to.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -9,7 +10,6 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 
 use crate::paths::repository;
-use crate::python::python;
 
 /// The longest run takes a minute on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(480);
@@ -22,6 +22,10 @@ const OTHERS: [&str; 5] = [
     "CLOUDFLARE_API_USER_SERVICE_KEY",
     "CLOUDFLARE_BASE_URL",
 ];
+
+/// The Python packages that `cargo xtask tools` installed.
+#[derive(Clone, Debug)]
+pub struct PythonPackages(PathBuf);
 
 /// What a run of tests came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,24 +48,43 @@ pub struct TestRun {
     pub tally: Tally,
 }
 
-/// The source distribution of the Python SDK, with its own suite.
-pub fn python_sdk() -> Result<PathBuf> {
-    let folder = clients().join("python/cloudflare/.suite/cloudflare-5.9.0");
-    ensure!(folder.is_dir(), "{} is missing: run `cargo xtask tools`", folder.display());
-    Ok(folder)
-}
+impl PythonPackages {
+    /// Those that are installed.
+    pub fn installed() -> Result<Self> {
+        let pointer = clients().join("python/.installed");
+        let folder =
+            fs::read_to_string(&pointer).with_context(|| format!("{}: run `cargo xtask tools`", pointer.display()))?;
+        let folder = PathBuf::from(folder.trim());
+        ensure!(folder.is_dir(), "{} is gone: run `cargo xtask tools`", folder.display());
+        Ok(Self(folder))
+    }
 
-/// Runs pytest in a folder, with the Python SDK.
-pub async fn pytest(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<TestRun> {
-    let mut command = python("cloudflare")?;
-    command
-        // One process: the platform answers one request after another.
-        .args(["-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "--quiet", "--tb=short", "-rfE"])
-        .args(arguments)
-        .current_dir(folder)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .envs(environment.iter().copied());
-    TestRun::of(command, pytests_tally).await
+    /// The source distribution of the SDK, with its suite.
+    pub fn sdk(&self) -> PathBuf {
+        self.0.join("cloudflare-5.9.0")
+    }
+
+    /// Python, to which these packages are known, and no others of this machine.
+    pub fn python(&self) -> Command {
+        let mut command = Command::new("python3");
+        command
+            .env("PYTHONPATH", self.0.join("packages"))
+            .envs([("PYTHONDONTWRITEBYTECODE", "1"), ("PYTHONNOUSERSITE", "1")])
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs pytest in a folder.
+    pub async fn pytest(&self, folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Result<TestRun> {
+        let mut command = self.python();
+        command
+            // One process: the platform answers one request after another.
+            .args(["-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "--quiet", "--tb=short", "-rfE"])
+            .args(arguments)
+            .current_dir(folder)
+            .envs(environment.iter().copied());
+        TestRun::of(command, pytests_tally).await
+    }
 }
 
 /// Runs a file of `tests/e2e/clients/typescript` with Node's own test runner.

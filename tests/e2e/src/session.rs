@@ -63,6 +63,15 @@ impl Session {
         Ok(command)
     }
 
+    /// The same behind a shell that first does something: `ulimit -n 256`.
+    pub fn command_after(first: &str, args: &[&str]) -> Result<Command> {
+        let command = Self::command(args)?;
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("{first}; exec \"$0\" \"$@\"")]);
+        shell.arg(command.as_std().get_program()).args(command.as_std().get_args());
+        Ok(shell)
+    }
+
     /// Starts one by a command.
     pub async fn of(mut command: Command) -> Result<Result<Self, Failed>> {
         let mut child = command

@@ -17,7 +17,7 @@ use super::assets::{self, check_assets};
 use super::bindings::{Before, Declared, resolve};
 use super::error::Fault;
 use super::upload::{self, Metadata, Part, Upload};
-use crate::deploy::{DeployError, blocking, deploy};
+use crate::deploy::{DeployError, blocking, deploy, writing};
 use crate::store::{Files, Loaded, NewVersion, Script, Started, StoreError};
 use crate::worker::{Code, Entry, Module, ScriptKey};
 
@@ -95,7 +95,7 @@ pub(super) async fn derive(
 
 /// Writes code without starting it apart.
 async fn carry_over(api: &Api, key: ScriptKey, mut version: NewVersion) -> Result<Script, DeployError> {
-    let (script, change) = blocking(&api.store, move |store| {
+    let (script, change) = writing(&api.store, move |store| {
         let current = store.script(&key)?.version;
         if version.derived_from != Some(current.id) {
             return Err(StoreError::Conflict);

@@ -11,7 +11,7 @@ use super::envelope::{Nothing, Page, done, ok};
 use super::error::{Exists, Fault, Paged, Reply};
 use super::path::{InNamespace, namespace_name};
 use super::query::{Numbered, Query, paged};
-use crate::deploy::blocking;
+use crate::deploy::{blocking, writing};
 use crate::store::{self, StoreError};
 
 /// A dispatch namespace.
@@ -69,10 +69,9 @@ pub(super) async fn list(State(api): State<Api>, query: Query) -> Paged<Namespac
 pub(super) async fn create(State(api): State<Api>, body: Body) -> Reply<Namespace> {
     let NewNamespace { name } = body::json(body).await?;
     let name = namespace_name(&name.unwrap_or_else(|| format!("namespace-{}", uuid::Uuid::new_v4().simple())))?;
-    let namespace = blocking(&api.store, move |store| {
-        store.create_namespace(&name).map_err(|error| existing(error, name.as_str()))
-    })
-    .await?;
+    let namespace =
+        writing(&api.store, move |store| store.create_namespace(&name).map_err(|error| existing(error, name.as_str())))
+            .await?;
     ok(show(&api, namespace))
 }
 
@@ -97,7 +96,7 @@ pub(super) async fn update(
 ) -> Reply<Namespace> {
     let NamespaceChange { name, trusted_workers } = body::json(body).await?;
     let name = name.as_deref().map(namespace_name).transpose()?;
-    let namespace = blocking(&api.store, move |store| {
+    let namespace = writing(&api.store, move |store| {
         let wanted = name.as_ref().filter(|name| **name != namespace.name);
         store
             .update_namespace(&namespace.name, wanted, trusted_workers)
@@ -110,7 +109,7 @@ pub(super) async fn update(
 /// Deletes a dispatch namespace, and its scripts.
 #[utoipa::path(delete, path = "/", tag = "Dispatch namespaces")]
 pub(super) async fn delete(State(api): State<Api>, InNamespace(namespace): InNamespace) -> Reply<Nothing> {
-    let changes = blocking(&api.store, move |store| store.delete_namespace(&namespace.name)).await?;
+    let changes = writing(&api.store, move |store| store.delete_namespace(&namespace.name)).await?;
     api.apply(&changes).await;
     done()
 }

@@ -14,7 +14,7 @@ use super::error::{ContentTypes, Fault, Paged, Reply, TooMany};
 use super::path::{InNamespace, Target};
 use super::query::{ByCursor, Numbered, Query, Tagged};
 use super::upload::{Upload, UploadForm};
-use crate::deploy::blocking;
+use crate::deploy::{blocking, writing};
 use crate::store::{self, Store, StoreError, TagFilter};
 use crate::worker::{Scope, ScriptKey};
 
@@ -179,7 +179,7 @@ pub(super) async fn delete(State(api): State<Api>, target: Target) -> Reply<Noth
 /// Deletes a script, and tells the runtime.
 pub(super) async fn remove(api: &Api, key: ScriptKey) -> Result<(), Fault> {
     let _turn = api.turns.take(&key).await;
-    let change = blocking(&api.store, move |store| store.delete_script(&key)).await?;
+    let change = writing(&api.store, move |store| store.delete_script(&key)).await?;
     api.apply(&[change]).await;
     Ok(())
 }
@@ -242,7 +242,7 @@ pub(super) async fn delete_many_in_account(
 
 async fn deleted(api: &Api, scope: Scope, filter: TagFilter, query: &Query) -> Result<AtTopToo<DeletedScripts>, Fault> {
     let limit = query.number("limit", 1, MOST)?.unwrap_or(MOST);
-    let (changes, has_more) = blocking(&api.store, move |store| store.delete_scripts(scope, &filter, limit)).await?;
+    let (changes, has_more) = writing(&api.store, move |store| store.delete_scripts(scope, &filter, limit)).await?;
     api.apply(&changes).await;
     let deleted: Vec<_> =
         changes.into_iter().map(|change| DeletedScript { id: change.key.name.as_str().to_owned() }).collect();

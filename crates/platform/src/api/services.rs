@@ -13,7 +13,7 @@ use super::error::{Fault, Reply};
 use super::path::Target;
 use super::scripts::{self, describe, remove};
 use super::{Api, SUBDOMAIN};
-use crate::deploy::blocking;
+use crate::deploy::{blocking, writing};
 use crate::store::{Script, Store, StoreError, TagFilter};
 use crate::worker::{BindingValue, Scope};
 
@@ -202,7 +202,7 @@ pub(super) async fn set_subdomain(State(api): State<Api>, target: Target, body: 
     let SubdomainChange { enabled, previews_enabled } = body::json(body).await?;
     let previews_enabled = previews_enabled.unwrap_or(enabled);
     let set = move |store: &Store| store.set_subdomain(&target.key, enabled, previews_enabled);
-    let change = blocking(&api.store, set).await?;
+    let change = writing(&api.store, set).await?;
     // Which hosts lead where is a copy in the runtime, too.
     api.apply(&[change]).await;
     ok(Subdomain { enabled, previews_enabled })

@@ -16,7 +16,7 @@ use super::error::{ContentTypes, Fault, Reply, TooMany};
 use super::path::Target;
 use super::scripts::{Runs, ScriptSettings, describe};
 use super::upload::{Form, Metadata, SettingsChange, SettingsForm, read_form};
-use crate::deploy::blocking;
+use crate::deploy::{blocking, writing};
 use crate::store::{Script, Store, StoreError};
 use crate::worker::{Code, ScriptKey};
 
@@ -114,7 +114,7 @@ pub(super) async fn patch_of_script(State(api): State<Api>, target: Target, body
         .await?;
     } else if let Some(tags) = change.tags {
         let key = target.key.clone();
-        blocking(&api.store, move |store| store.set_tags(&key, &tags)).await?;
+        writing(&api.store, move |store| store.set_tags(&key, &tags)).await?;
     }
     shown_of_script(&api, target).await
 }

@@ -12,7 +12,7 @@ use super::envelope::{Nothing, done, ok};
 use super::error::{Fault, Reply, shown};
 use super::path::{Captures, Target};
 use super::query::{Query, Tagged};
-use crate::deploy::blocking;
+use crate::deploy::{blocking, writing};
 
 /// The most tags of one script.
 pub(super) const MOST_TAGS: usize = 8;
@@ -49,7 +49,7 @@ pub(super) async fn replace(State(api): State<Api>, target: Target, body: Body) 
         Value::Null => Vec::new(),
         tags => parse(tags)?,
     };
-    ok(blocking(&api.store, move |store| store.set_tags(&target.key, &tags)).await?)
+    ok(writing(&api.store, move |store| store.set_tags(&target.key, &tags)).await?)
 }
 
 /// Adds a tag to a script.
@@ -57,7 +57,7 @@ pub(super) async fn replace(State(api): State<Api>, target: Target, body: Body) 
 pub(super) async fn add(State(api): State<Api>, target: Target, captures: Captures) -> Reply<Nothing> {
     let tag = captures.one("tag").to_owned();
     check(&tag)?;
-    if blocking(&api.store, move |store| store.add_tag(&target.key, &tag, MOST_TAGS)).await? {
+    if writing(&api.store, move |store| store.add_tag(&target.key, &tag, MOST_TAGS)).await? {
         done()
     } else {
         Err(too_many())
@@ -68,7 +68,7 @@ pub(super) async fn add(State(api): State<Api>, target: Target, captures: Captur
 #[utoipa::path(delete, path = "/tags/{tag}", tag = "Tags")]
 pub(super) async fn remove(State(api): State<Api>, target: Target, captures: Captures) -> Reply<Nothing> {
     let tag = captures.one("tag").to_owned();
-    blocking(&api.store, move |store| store.remove_tag(&target.key, &tag)).await?;
+    writing(&api.store, move |store| store.remove_tag(&target.key, &tag)).await?;
     done()
 }
 

@@ -15,7 +15,7 @@ use axum::extract::ws::{Message, WebSocket};
 use axum::extract::{Path, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
-use jiff::Timestamp;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast::error::RecvError;
@@ -25,6 +25,7 @@ use super::envelope::{List, Nothing, done, ok};
 use super::error::{Fault, Reply, TooMany};
 use super::path::{Captures, Target};
 use super::{Api, body};
+use crate::clock;
 use crate::deploy::blocking;
 use crate::tails::{self, filter};
 use crate::worker::{BindingValue, ScriptKey};
@@ -72,7 +73,7 @@ pub(super) async fn create(State(api): State<Api>, target: Target, headers: Head
                 .to_owned(),
         ));
     }
-    let tail = api.runtime()?.tails().add(key.clone(), filters, Timestamp::now());
+    let tail = api.runtime()?.tails().add(key.clone(), filters, clock::now());
     let tail = tail.map_err(|many| Fault::TooManyTails(many.to_string()))?;
     tell(&api, &key).await?;
     ok(show(&tail, &headers))
@@ -99,7 +100,7 @@ pub(super) async fn delete(State(api): State<Api>, target: Target, captures: Cap
 
 /// Follows one.
 pub(super) async fn connect(State(api): State<Api>, Path(id): Path<String>, upgrade: WebSocketUpgrade) -> Response {
-    let connected = api.runtime.as_ref().and_then(|runtime| runtime.tails().connect(&id, Timestamp::now()));
+    let connected = api.runtime.as_ref().and_then(|runtime| runtime.tails().connect(&id, clock::now()));
     let Some((tail, events)) = connected else { return Fault::TailMissing.into_response() };
     // `wrangler` leaves the mask away that RFC 6455 §5.3 asks for.
     upgrade.protocols([PROTOCOL]).accept_unmasked_frames(true).on_upgrade(move |socket| async move {
@@ -128,7 +129,7 @@ async fn follow(
     tail: &tails::Tail,
     mut events: tokio::sync::broadcast::Receiver<std::sync::Arc<str>>,
 ) {
-    let left = tail.expires_at.duration_since(Timestamp::now());
+    let left = tail.expires_at.duration_since(clock::now());
     let over = tokio::time::sleep(left.try_into().unwrap_or_default());
     tokio::pin!(over);
     loop {

@@ -19,7 +19,7 @@ use super::path::{Captures, Target};
 use super::query::{Numbered, Query, paged};
 use super::scripts::client;
 use super::upload::{Upload, UploadForm};
-use crate::deploy::blocking;
+use crate::deploy::{blocking, writing};
 use crate::runtime::StartError;
 use crate::store::{self, NewVersion, Started};
 use crate::worker::Entry;
@@ -169,7 +169,7 @@ pub(super) async fn create(
             refused => Fault::Invalid(refused.to_string()),
         })?,
     };
-    let shown = blocking(&api.store, move |store| {
+    let shown = writing(&api.store, move |store| {
         let bindings = show_all(store, &code.bindings);
         // Tags are the script's, and change with what serves.
         let new = NewVersion { code, started, tags: None, derived_from: None, files };
@@ -238,7 +238,7 @@ pub(super) async fn deploy(
         (DEPLOYED_FROM.to_owned(), client(&headers).into()),
     ]);
     let (deployment, change) =
-        blocking(&api.store, move |store| store.deploy_version(&target.key, &version, &settings)).await?;
+        writing(&api.store, move |store| store.deploy_version(&target.key, &version, &settings)).await?;
     api.apply(&[change]).await;
     ok(show_deployment(deployment))
 }

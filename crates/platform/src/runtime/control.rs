@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -14,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::bundle;
-use crate::deploy::blocking;
+use super::quarantine::Quarantine;
+use crate::deploy::{blocking, writing};
 use crate::kv::{self, KvError};
 use crate::names::ScriptName;
 use crate::store::{KvEntry, KvKey, Loaded, Store, StoreError, TagFilter};
@@ -31,6 +34,7 @@ pub(super) struct Control {
     pub(super) dispatcher: Option<String>,
     pub(super) candidates: Candidates,
     pub(super) tails: Tails,
+    pub(super) quarantine: Quarantine,
 }
 
 /// Code that is to be started before it is accepted, as it travels, by a name for the while.
@@ -77,6 +81,7 @@ impl From<StoreError> for Refusal {
             | StoreError::ScriptNotFound
             | StoreError::VersionNotFound
             | StoreError::KvNamespaceNotFound => StatusCode::NOT_FOUND,
+            StoreError::Cursor => StatusCode::BAD_REQUEST,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self(status, error.to_string())
@@ -154,6 +159,13 @@ fn dispatchers(store: &Store) -> Result<Vec<ScriptName>, StoreError> {
 }
 
 async fn worker(State(control): State<Control>, Path((scope, name)): Path<(String, String)>) -> Answer {
+    if let Some(left) = control.quarantine.rest(&format!("{scope}/{name}"), Instant::now()) {
+        // `js/isolates.js` passes both on.
+        let seconds = left.as_secs() + 1;
+        let text =
+            format!("the Worker `{name}` hung or ended the runtime again and again, and rests for {seconds} s\n");
+        return Ok((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, seconds)], text).into_response());
+    }
     let key = key(&scope, &name)?;
     let followed = control.tails.follow(&key);
     encoded(&blocking(&control.store, move |store| store.load(&key)).await?, followed)
@@ -245,12 +257,12 @@ async fn kv_put(
         kv::check_metadata(metadata)?;
     }
     let entry = KvEntry { value, metadata, expiration };
-    blocking(&control.store, move |store| store.put_kv_value(&id, &key, &entry)).await?;
+    writing(&control.store, move |store| store.put_kv_value(&id, &key, &entry)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn kv_delete(State(control): State<Control>, Path((id, key)): Path<(String, String)>) -> Answer {
-    blocking(&control.store, move |store| store.delete_kv_value(&id, &key)).await?;
+    writing(&control.store, move |store| store.delete_kv_value(&id, &key)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

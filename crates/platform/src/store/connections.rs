@@ -6,11 +6,15 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Result, Store, StoreError, schema};
 
 /// How many connections read at most; further readers wait for one.
 const READERS: usize = 8;
+
+/// How many may wait for the connection that writes on a thread of their own; others wait without one.
+const WRITERS: usize = 16;
 
 /// How long SQLite waits for a lock of another process, such as somebody's `sqlite3`.
 const BUSY: Duration = Duration::from_secs(5);
@@ -26,6 +30,9 @@ pub(super) struct Connections {
     readers: Mutex<Readers>,
     reader_came_back: Condvar,
     closed: AtomicBool,
+    writers: Semaphore,
+    #[cfg(feature = "faults")]
+    slowness: Mutex<Duration>,
     // Last: who closes the database last takes the write-ahead log into it, which a reader may not.
     writer: Mutex<Connection>,
 }
@@ -51,6 +58,9 @@ impl Connections {
             readers: Mutex::default(),
             reader_came_back: Condvar::new(),
             closed: AtomicBool::new(false),
+            writers: Semaphore::new(WRITERS),
+            #[cfg(feature = "faults")]
+            slowness: Mutex::default(),
             writer: Mutex::new(writer),
         })
     }
@@ -63,6 +73,8 @@ impl Connections {
         }
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let done = change(&transaction)?;
+        #[cfg(feature = "faults")]
+        std::thread::sleep(*self.slowness.lock().unwrap_or_else(PoisonError::into_inner));
         transaction.commit()?;
         Ok(done)
     }
@@ -84,6 +96,18 @@ impl Connections {
     pub(super) fn close(&self) {
         let _writer = self.writer();
         self.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits for a turn to [`write`](Self::write) on a thread that blocks.
+    pub(super) async fn turn_to_write(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.writers.acquire().await.ok()
+    }
+
+    /// From now on each transaction takes so much longer to reach the disk.
+    #[cfg(feature = "faults")]
+    pub(super) fn slow_down(&self, by: Duration) {
+        *self.slowness.lock().unwrap_or_else(PoisonError::into_inner) = by;
     }
 
     pub(super) fn limit_size(&self, bytes: Option<u64>) -> Result<()> {

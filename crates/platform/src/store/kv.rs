@@ -1,12 +1,12 @@
 //! KV namespaces and their values. Limits are the API's affair.
 
-use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction};
 
 use super::error::is_taken;
 use super::rows::{from_json, new_hex_id, to_json};
 use super::scripts::{cursor_behind, read_cursor};
 use super::{KvEntry, KvKey, KvNamespace, Page, Result, Store, StoreError};
+use crate::clock;
 
 /// How many expired values a write deletes beside its own work.
 const SWEPT: usize = 100;
@@ -161,7 +161,7 @@ pub(super) fn delete_expired(transaction: &Transaction<'_>, most: usize) -> Resu
             "DELETE FROM kv_entries
              WHERE id IN (SELECT id FROM kv_entries WHERE expiration <= ?1 ORDER BY expiration LIMIT ?2)",
         )?
-        .execute((Timestamp::now().as_second(), most))?;
+        .execute((clock::now().as_second(), most))?;
     Ok(())
 }
 

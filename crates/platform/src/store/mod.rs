@@ -107,6 +107,17 @@ impl Store {
         self.inner.connections.limit_size(bytes)
     }
 
+    /// From now on each change takes so much longer to reach the disk.
+    #[cfg(feature = "faults")]
+    pub fn slow_down(&self, by: std::time::Duration) {
+        self.inner.connections.slow_down(by);
+    }
+
+    /// Waits for a turn to write, on a thread that may block.
+    pub(crate) async fn turn_to_write(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        self.inner.connections.turn_to_write().await
+    }
+
     /// What expired while the store was closed goes, and the file gives back what it does not need.
     fn clean_up(&self) -> Result<()> {
         self.write(|transaction| {

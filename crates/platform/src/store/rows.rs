@@ -1,6 +1,5 @@
 //! Small things that every table needs.
 
-use jiff::Timestamp;
 use rusqlite::types::FromSql;
 use rusqlite::{OptionalExtension as _, Row, Transaction};
 use serde::Serialize;
@@ -8,6 +7,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::{Result, StoreError};
+use crate::clock;
 use crate::worker::{NamespaceId, Scope, ScriptKey};
 
 /// The columns of a row from left to right. Looking them up by name costs more than the rest of a listing.
@@ -36,7 +36,7 @@ impl<'a> Columns<'a> {
 
 /// RFC 3339 with microseconds, as Cloudflare gives it.
 pub(super) fn now() -> String {
-    format!("{:.6}", Timestamp::now())
+    format!("{:.6}", clock::now())
 }
 
 /// A UUID with hyphens.

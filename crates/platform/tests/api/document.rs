@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 const NAMESPACES: &str = "/workers/dispatch/namespaces";
 const USER_WORKER: &str = "/workers/dispatch/namespaces/{dispatch_namespace}/scripts/{script_name}";
 const ACCOUNT_WORKER: &str = "/workers/scripts/{script_name}";
@@ -43,7 +45,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 
 /// Every endpoint that is described, and so every one that is routed.
 fn endpoints() -> BTreeSet<String> {
-    let described = serde_json::to_value(tidegate_platform::api::openapi()).unwrap();
+    let described: Value = serde_json::to_value(tidegate_platform::api::openapi()).unwrap();
     let mut endpoints = BTreeSet::new();
     for (path, item) in described["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys().filter(|key| *key != "parameters") {

@@ -226,3 +226,30 @@ async fn requests_that_come_before_the_answer_to_the_last_are_answered_in_order(
     assert_eq!(titles, ["a", "b", "c"]);
     let _ = read_answer(&mut begin(&api, format!("{}\r\n", head("GET", KEYS, 0))).await).await.result();
 }
+
+#[test]
+fn while_writes_wait_for_a_slow_disk_reads_are_answered() {
+    const WRITES: usize = 60;
+    // Fewer threads that may block than there are writes.
+    let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(32).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let api = TestApi::new().await;
+        let id = api.store.create_kv_namespace("values").unwrap().id;
+        api.store.slow_down(SHORT / 2);
+        let path = |number: usize| format!("{KEYS}/{id}/values/{number}");
+        let paths: Vec<String> = (0..WRITES).map(path).collect();
+        let writes = futures_util::future::join_all(paths.iter().map(|path| api.call("PUT", path, b"value")));
+        let reads = async {
+            // The writes have begun.
+            while api.get(&paths[0]).await.status != 200 {}
+            for _ in 0..10 {
+                is_served(&api).await;
+            }
+            api.store.kv_keys(&id, "", WRITES, None, 0).unwrap().items.len()
+        };
+        let (written, kept_meanwhile) = tokio::join!(writes, reads);
+        assert!(kept_meanwhile < WRITES / 2, "reads waited until {kept_meanwhile} of {WRITES} writes were done");
+        written.iter().for_each(|answer| drop(answer.result()));
+        assert_eq!(api.store.kv_keys(&id, "", WRITES, None, 0).unwrap().items.len(), WRITES);
+    });
+}

@@ -10,6 +10,7 @@
 
 mod clients;
 mod model;
+mod starts;
 mod world;
 
 use std::path::Path;
@@ -111,7 +112,7 @@ async fn replace(local: &LocalPlatform) -> Result<()> {
     let pid = local.pid()?;
     kill_process(Pid::from_raw(i32::try_from(pid)?).context("no process")?, Signal::KILL)?;
     for _ in 0..2000 {
-        if local.platform().runtime().pids().first().copied().is_some_and(|other| other != pid) {
+        if local.pid().is_ok_and(|other| other != pid) {
             return Ok(());
         }
         sleep(Duration::from_millis(10)).await;

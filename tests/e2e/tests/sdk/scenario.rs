@@ -1,7 +1,7 @@
 //! What a platform does with the SDKs, from the first namespace to the last deletion; and uploads that cannot be read.
 
 use anyhow::Result;
-use tidegate_e2e::{ACCOUNT, LocalPlatform, Upstream, node_tests, pytest, repository};
+use tidegate_e2e::{ACCOUNT, LocalPlatform, PythonPackages, Upstream, node_tests, repository};
 
 /// What a test needs to know of a platform.
 fn environment(platform: &LocalPlatform) -> [(&'static str, String); 4] {
@@ -31,7 +31,7 @@ async fn the_python_sdk_does_all_that_a_platform_needs_and_what_it_uploads_answe
     let upstream = Upstream::start().await?;
     let platform = LocalPlatform::start(upstream.address()).await?;
     let folder = repository().join("tests/e2e/clients/python");
-    let run = pytest(&folder, &["test_scenario.py"], &borrowed(&environment(&platform)));
+    let run = PythonPackages::installed()?.pytest(&folder, &["test_scenario.py"], &borrowed(&environment(&platform)));
     run.await?.came_to(9, 0)?;
     assert_eq!(platform.unknown_routes(), [""; 0]);
     Ok(())

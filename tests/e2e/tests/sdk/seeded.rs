@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
-use tidegate_e2e::{ACCOUNT, Session, node_tests, pytest, python_sdk};
+use tidegate_e2e::{ACCOUNT, PythonPackages, Session, node_tests};
 use tokio::process::Command;
 
 /// The command, on free ports.
@@ -31,9 +31,9 @@ async fn it_says_that_it_is_seeded_and_which_account_it_is() -> Result<()> {
 /// 485 cases, of which the suite itself leaves out 103.
 #[tokio::test]
 async fn every_active_case_of_the_python_sdks_own_suite_passes() -> Result<()> {
-    let session = seeded().await?;
+    let (packages, session) = (PythonPackages::installed()?, seeded().await?);
     let suite = ["tests/api_resources/workers_for_platforms"];
-    pytest(&python_sdk()?, &suite, &[("TEST_API_BASE_URL", api(&session)?)]).await?.came_to(382, 103)
+    packages.pytest(&packages.sdk(), &suite, &[("TEST_API_BASE_URL", api(&session)?)]).await?.came_to(382, 103)
 }
 
 #[tokio::test]

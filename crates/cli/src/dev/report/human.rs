@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tidegate_platform::runtime::Event;
+use tidegate_platform::runtime::{Event, REST};
 use tidegate_test::plain::plain;
 
 use super::{Deployed, Ready, Report};
@@ -107,6 +107,11 @@ fn happened(event: &Event) -> Text {
         Event::Down { reason, pause } => Text::note(format!(
             "error: workerd does not run, and is started again in {:.1} s: {reason}",
             pause.as_secs_f64()
+        )),
+        Event::Quarantined(script) => Text::note(format!(
+            "error: {script} hung or ended workerd three times and rests for {} s: until then it is answered for with 503; \
+             deploy it anew to end that",
+            REST.as_secs()
         )),
         Event::Restarted { pid, reason, invocations } => Text::note(format!(
             "error: workerd (pid {pid}) ended and was started again: {reason}; {}",

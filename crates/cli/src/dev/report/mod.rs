@@ -325,6 +325,7 @@ mod tests {
                 reason: "it ended at once: exit status: 1".to_owned(),
                 pause: Duration::from_millis(200)
             }),
+            Report::Happened(Event::Quarantined("production/acme".to_owned())),
             Report::UnknownRoute { request: "GET /client/v4/zones".to_owned() },
             Report::Lost { events: 7 },
             Report::Stopping,
@@ -341,6 +342,7 @@ mod tests {
             hung(&[evil, evil]),
             Report::Happened(Event::Restarted { pid: 1, reason: evil.to_owned(), invocations: vec![evil.to_owned()] }),
             Report::Happened(Event::Down { reason: evil.to_owned(), pause: Duration::ZERO }),
+            Report::Happened(Event::Quarantined(evil.to_owned())),
             Report::UnknownRoute { request: evil.to_owned() },
             recorded(evil),
             recorded(&format!(r#"{{"event":"decision","customer":{in_json},"path":{in_json}}}"#)),

@@ -47,6 +47,9 @@ enum Line<'r> {
         serving: Option<&'r str>,
     },
     NotWatched(FailureLine<'r>),
+    Quarantined {
+        script: &'r str,
+    },
     Ready {
         workers: String,
         api: String,
@@ -127,6 +130,7 @@ fn line(report: &Report) -> Line<'_> {
         Report::Happened(Event::Line { worker, text }) => Line::Log { worker: worker.as_deref(), line: text },
         Report::Happened(Event::Down { reason, pause }) => Line::Down { reason, seconds: pause.as_secs_f64() },
         Report::Happened(Event::Hung { pid, invocations }) => Line::Hung { pid: *pid, invocations },
+        Report::Happened(Event::Quarantined(script)) => Line::Quarantined { script },
         Report::Happened(Event::Restarted { pid, reason, invocations }) => {
             Line::Restarted { pid: *pid, reason, invocations }
         }

@@ -15,7 +15,7 @@ use super::super::body::content_type;
 use super::super::error::{Fault, shown};
 use super::super::upload::{MIB, open_form, read_part, unreadable};
 use super::manifest::LARGEST_FILE;
-use crate::deploy::blocking;
+use crate::deploy::writing;
 use crate::kv::now;
 use crate::store::AssetUpload;
 
@@ -92,7 +92,7 @@ async fn keep(api: &Api, session: &str, batch: Vec<Encoded>) -> Result<(), Fault
         return Ok(());
     }
     let session = session.to_owned();
-    blocking(&api.store, move |store| {
+    writing(&api.store, move |store| {
         let files = batch.into_iter().map(decoded).collect::<Result<Vec<_>, Fault>>()?;
         Ok(store.put_assets(&session, &files, now())?)
     })

@@ -33,7 +33,7 @@ use super::error::{ContentTypes, Fault, Reply};
 use super::path::Target;
 use super::query::Query;
 use super::routes::BASE;
-use crate::deploy::blocking;
+use crate::deploy::writing;
 use crate::kv::now;
 use crate::store::{AssetSession, StoreError};
 
@@ -71,7 +71,7 @@ pub(super) async fn create_session(State(api): State<Api>, target: Target, body:
     let manifest = manifest::parse(&body::read(body, LARGEST_MANIFEST).await?)?;
     let now = now();
     let AssetSession { id, expires_on, missing } =
-        blocking(&api.store, move |store| store.create_asset_session(&target.key, &manifest, now)).await?;
+        writing(&api.store, move |store| store.create_asset_session(&target.key, &manifest, now)).await?;
     let purpose = if missing.is_empty() { Purpose::Deployment } else { Purpose::Upload };
     let jwt = token::issue(&api, purpose, &id, now, expires_on);
     ok(NewSession { jwt, buckets: manifest::buckets(missing) })
@@ -103,7 +103,7 @@ pub(super) async fn upload(
     form::receive(&api, &session, &headers, body).await.map_err(ended)?;
     let now = now();
     let id = session.clone();
-    let complete = blocking(&api.store, move |store| store.complete_asset_session(&id, now)).await;
+    let complete = writing(&api.store, move |store| store.complete_asset_session(&id, now)).await;
     let complete = complete.map_err(|error| ended(error.into()))?;
     let jwt = complete.map(|expires_on| token::issue(&api, Purpose::Deployment, &session, now, expires_on));
     Ok(Uploaded(UploadedAssets { jwt }))

@@ -12,6 +12,8 @@ use crate::worker::{BindingValue, KeyFormat, Outbound, Secret, SecretKey};
 const LARGEST_VARIABLE: usize = 5 * 1024;
 /// The longest name of a binding, in bytes.
 const LONGEST_NAME: usize = 255;
+/// Entrypoints that begin so are the platform's own.
+const RESERVED: &str = "__Tidegate";
 /// The most bindings, before anything of them is looked at.
 const MOST_BINDINGS: usize = 1000;
 /// The most variables and secrets, together.
@@ -123,7 +125,7 @@ impl DeclaredValue {
             "kv_namespace" => Self::Value(BindingValue::KvNamespace { namespace_id: fields.string("namespace_id")? }),
             "service" => Self::Value(BindingValue::Service {
                 service: script_name(&fields.string("service")?)?,
-                entrypoint: fields.optional("entrypoint")?,
+                entrypoint: entrypoint(fields)?,
                 environment: fields.optional("environment")?,
             }),
             // The second is what `unsafe` bindings were once told to say.
@@ -250,9 +252,21 @@ fn outbound(fields: &mut Fields<'_>) -> Result<Option<Outbound>, Fault> {
     Ok(Some(Outbound {
         service: service.as_str().to_owned(),
         environment: worker.optional("environment")?,
-        entrypoint: worker.optional("entrypoint")?,
+        entrypoint: entrypoint(&mut worker)?,
         parameters,
     }))
+}
+
+/// A named entrypoint; those of the platform are for the platform.
+fn entrypoint(fields: &mut Fields<'_>) -> Result<Option<String>, Fault> {
+    let entrypoint = fields.optional("entrypoint")?;
+    if entrypoint.as_ref().is_some_and(|name| name.starts_with(RESERVED)) {
+        return Err(Fault::Invalid(format!(
+            "binding `{}` names an entrypoint that begins with `{RESERVED}`: such names are the platform's own",
+            shown(fields.binding)
+        )));
+    }
+    Ok(entrypoint)
 }
 
 /// A parameter's name: today `{"name": "a"}`, once `"a"`.
@@ -462,6 +476,15 @@ mod tests {
                 json!({ "type": "dispatch_namespace", "name": "D", "namespace": "n",
                         "outbound": { "worker": { "service": "o" }, "params": [1] } }),
                 "`outbound.params` of binding `D`",
+            ),
+            (
+                json!({ "type": "dispatch_namespace", "name": "D", "namespace": "n",
+                        "outbound": { "worker": { "service": "o", "entrypoint": "__TidegateOutbound" } } }),
+                "the platform's own",
+            ),
+            (
+                json!({ "type": "service", "name": "S", "service": "s", "entrypoint": "__TidegateControl" }),
+                "the platform's own",
             ),
         ];
         for (binding, expected) in cases {

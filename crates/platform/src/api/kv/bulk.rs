@@ -16,7 +16,7 @@ use super::super::envelope::{Empty, ok};
 use super::super::error::{Fault, Reply, shown};
 use super::super::path::Captures;
 use super::super::upload::MIB;
-use crate::deploy::blocking;
+use crate::deploy::{blocking, writing};
 use crate::kv::{check_key, check_metadata, check_value, expiration, now};
 use crate::store::KvEntry;
 
@@ -95,7 +95,7 @@ pub(super) async fn put(State(api): State<Api>, captures: Captures, body: Body) 
     let entries = pairs.into_iter().map(|pair| entry(pair, now)).collect::<Result<Vec<_>, _>>()?;
     let id = captures.one("namespace_id").to_owned();
     let written = entries.len();
-    blocking(&api.store, move |store| {
+    writing(&api.store, move |store| {
         store.kv_namespace(&id)?;
         entries.iter().try_for_each(|(key, entry)| store.put_kv_value(&id, key, entry))
     })
@@ -121,7 +121,7 @@ async fn delete_all(State(api): State<Api>, captures: Captures, body: Body) -> R
     keys.iter().try_for_each(|key| check_key(key))?;
     let id = captures.one("namespace_id").to_owned();
     let deleted = keys.len();
-    blocking(&api.store, move |store| {
+    writing(&api.store, move |store| {
         store.kv_namespace(&id)?;
         keys.iter().try_for_each(|key| store.delete_kv_value(&id, key))
     })

@@ -11,7 +11,7 @@ use super::super::envelope::{Nothing, Page, done, ok};
 use super::super::error::{Fault, Paged, Reply};
 use super::super::path::Captures;
 use super::super::query::{Numbered, Query, paged};
-use crate::deploy::blocking;
+use crate::deploy::{blocking, writing};
 use crate::store;
 
 /// A KV namespace.
@@ -60,7 +60,7 @@ pub(super) async fn list(State(api): State<Api>, query: Query) -> Paged<KvNamesp
 #[utoipa::path(post, path = "/", tag = "KV", request_body = KvNamespaceTitle)]
 pub(super) async fn create(State(api): State<Api>, body: Body) -> Reply<KvNamespace> {
     let title = title(body).await?;
-    ok(show(blocking(&api.store, move |store| store.create_kv_namespace(&title)).await?))
+    ok(show(writing(&api.store, move |store| store.create_kv_namespace(&title)).await?))
 }
 
 /// Shows a KV namespace.
@@ -74,14 +74,14 @@ pub(super) async fn get(State(api): State<Api>, captures: Captures) -> Reply<KvN
 #[utoipa::path(put, path = "/{namespace_id}", tag = "KV", request_body = KvNamespaceTitle)]
 pub(super) async fn rename(State(api): State<Api>, captures: Captures, body: Body) -> Reply<KvNamespace> {
     let (id, title) = (captures.one("namespace_id").to_owned(), title(body).await?);
-    ok(show(blocking(&api.store, move |store| store.rename_kv_namespace(&id, &title)).await?))
+    ok(show(writing(&api.store, move |store| store.rename_kv_namespace(&id, &title)).await?))
 }
 
 /// Deletes a KV namespace, and its values.
 #[utoipa::path(delete, path = "/{namespace_id}", tag = "KV")]
 pub(super) async fn delete(State(api): State<Api>, captures: Captures) -> Reply<Nothing> {
     let id = captures.one("namespace_id").to_owned();
-    blocking(&api.store, move |store| store.delete_kv_namespace(&id)).await?;
+    writing(&api.store, move |store| store.delete_kv_namespace(&id)).await?;
     done()
 }
 

@@ -19,7 +19,7 @@ use super::super::path::Captures;
 use super::super::query::{ByCursor, Query};
 use super::super::upload::{Form, read_form};
 use super::seconds;
-use crate::deploy::blocking;
+use crate::deploy::{blocking, writing};
 use crate::kv::{LARGEST_VALUE, check_key, check_metadata, check_value, expiration, now};
 use crate::store::{self, KvEntry};
 
@@ -118,7 +118,7 @@ pub(super) async fn put(
     };
     check_value(value.len())?;
     let entry = KvEntry { value, metadata, expiration };
-    blocking(&api.store, move |store| store.put_kv_value(&id, &key, &entry)).await?;
+    writing(&api.store, move |store| store.put_kv_value(&id, &key, &entry)).await?;
     ok(Written {})
 }
 
@@ -126,7 +126,7 @@ pub(super) async fn put(
 #[utoipa::path(delete, path = "/{namespace_id}/values/{key_name}", tag = "KV")]
 pub(super) async fn delete(State(api): State<Api>, captures: Captures) -> Reply<Written> {
     let (id, key) = named(&captures)?;
-    blocking(&api.store, move |store| store.delete_kv_value(&id, &key)).await?;
+    writing(&api.store, move |store| store.delete_kv_value(&id, &key)).await?;
     ok(Written {})
 }
 

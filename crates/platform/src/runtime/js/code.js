@@ -6,11 +6,20 @@
 
 import BINDINGS from "./within/bindings.js";
 import CONTROL from "./within/control.js";
+import HIDDEN from "./within/hidden.js";
 import LISTENERS from "./within/listeners.js";
 import PARAMETERS from "./within/parameters.js";
 
 /** No module of an upload may begin with this. */
 const OURS = "__tidegate";
+
+/** What the gate calls a user Worker by; user code cannot (`within/hidden.js`). */
+const MAIN = "__TidegateMain";
+
+/** The entrypoint at which a Worker is called; `null` for its listeners, in service-worker syntax. */
+export function mainOf(bundle) {
+  return "body_part" in bundle.entry ? null : MAIN;
+}
 
 const LOADERS = {
   es_module: (text) => ({ js: text() }),
@@ -89,18 +98,21 @@ export function codeOf(bundle, place) {
   };
   const main = globals
     ? [
+        `import "./${OURS}_hidden.js";`,
         `import "./${OURS}_env.js";`,
+        `import { controlOf } from "./${OURS}_control.js";`,
         `import { listeners } from "./${OURS}_listeners.js";`,
         `import ${entry};`,
-        `import { controlOf } from "./${OURS}_control.js";`,
         `export const __TidegateControl = controlOf({ listeners });`,
       ]
     : [
+        `import "./${OURS}_hidden.js";`,
         `import "./${OURS}_env.js";`,
-        `import * as worker from ${entry};`,
         `import { controlOf } from "./${OURS}_control.js";`,
+        `import * as worker from ${entry};`,
         `export * from ${entry};`,
         `export default worker.default ?? {};`,
+        `export const ${MAIN} = worker.default ?? {};`,
         `export const __TidegateControl = controlOf({ worker });`,
       ];
   if (place.parameters) {
@@ -111,6 +123,7 @@ export function codeOf(bundle, place) {
     modules[`${OURS}_parameters.js`] = { js: PARAMETERS };
   }
   modules[`${OURS}_control.js`] = { js: CONTROL };
+  modules[`${OURS}_hidden.js`] = { js: HIDDEN };
   modules[`${OURS}_listeners.js`] = { js: LISTENERS };
   modules[`${OURS}.js`] = { js: main.join("\n") };
   return {

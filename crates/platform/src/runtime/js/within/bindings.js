@@ -13,6 +13,9 @@ export class DynamicDispatcher {
   get(name, args = {}, options = {}) {
     const stub = this.#stub;
     const { limits, outbound } = options ?? {};
+    // JSON has no NaN: it would become `null`, and that is no limit.
+    const limit = limits?.subRequests ?? 0;
+    if (!Number.isSafeInteger(limit) || limit < 0) throw new TypeError("`limits.subRequests` must be a whole number");
     const target = { name: String(name), args, limits, outbound };
     return new Proxy(Object.create(null), {
       get(_, property) {
