@@ -11,9 +11,11 @@
 //! # What this crate does not do
 //! It knows nothing of policies, and prints nothing.
 
+mod analytics;
 pub mod api;
 pub mod assets;
 mod clock;
+pub mod d1;
 pub mod deploy;
 mod kv;
 pub mod names;

@@ -120,6 +120,16 @@ pub struct Binding {
 /// What stands behind a binding. `inherit` and `keep_bindings` are resolved before one of these is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BindingValue {
+    /// A dataset of the Analytics Engine.
+    AnalyticsEngine {
+        /// Its name.
+        dataset: String,
+    },
+    /// A D1 database.
+    D1 {
+        /// Its id: a UUID.
+        database_id: String,
+    },
     /// The static assets of the Worker itself.
     Assets,
     /// A module's bytes as an `ArrayBuffer` (service-worker syntax).
@@ -151,6 +161,15 @@ pub enum BindingValue {
     },
     /// A key that no answer ever shows, encrypted at rest; a `CryptoKey` in the Worker, which cannot export it.
     SecretKey(SecretKey),
+    /// A rate limit.
+    Ratelimit {
+        /// What is counted together, in the whole account: a positive integer, as text.
+        namespace_id: String,
+        /// So many in a period.
+        limit: u64,
+        /// 10 or 60 seconds.
+        period: u64,
+    },
     /// A string that no answer ever shows, encrypted at rest.
     SecretText {
         /// The string.

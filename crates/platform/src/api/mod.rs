@@ -16,12 +16,14 @@
 //!
 //! Bodies are bounded on every route: [`body::read`] and the forms of [`upload`] are the only readers.
 
+mod analytics;
 mod assets;
 mod auth;
 mod bindings;
 mod body;
 mod change;
 mod content;
+mod d1;
 mod envelope;
 mod error;
 mod handling;
@@ -109,6 +111,7 @@ pub struct Api {
     account: String,
     auth: bool,
     turns: change::Turns,
+    d1_uploads: d1::Uploads,
     seeded: Option<seeded::Seeded>,
     limits: Limits,
     room: Room,
@@ -129,6 +132,7 @@ impl Api {
             account: account.into(),
             auth,
             turns: change::Turns::default(),
+            d1_uploads: d1::Uploads::default(),
             seeded: None,
             unknown_routes,
         }

@@ -9,6 +9,7 @@ mod output;
 mod process;
 mod processes;
 mod quarantine;
+mod ratelimit;
 mod supervisor;
 mod version;
 
@@ -240,6 +241,7 @@ impl Runtime {
             candidates: candidates.clone(),
             tails: tails.clone(),
             quarantine: quarantine.clone(),
+            limits: ratelimit::RateLimits::default(),
         };
         let _ = std::fs::remove_file(&control_socket);
         let control_listener = listen(&control_socket).map_err(io("cannot open a socket in"))?;

@@ -27,12 +27,15 @@ pub(super) struct Owner<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Kept<'a> {
+    AnalyticsEngine { dataset: Cow<'a, str> },
+    D1 { database_id: Cow<'a, str> },
     Assets,
     DataBlob { part: Cow<'a, str> },
     DispatchNamespace { namespace: NamespaceId, outbound: Option<Outbound> },
     Json { json: Cow<'a, Value> },
     KvNamespace { namespace_id: Cow<'a, str> },
     PlainText { text: Cow<'a, str> },
+    Ratelimit { namespace_id: Cow<'a, str>, limit: u64, period: u64 },
     Service { service: Cow<'a, str>, entrypoint: Option<String>, environment: Option<String> },
     TextBlob { part: Cow<'a, str> },
     WasmModule { part: Cow<'a, str> },
@@ -135,6 +138,8 @@ enum Column<'a> {
 
 fn column(value: &BindingValue) -> Column<'_> {
     Column::Json(match value {
+        BindingValue::AnalyticsEngine { dataset } => Kept::AnalyticsEngine { dataset: dataset.into() },
+        BindingValue::D1 { database_id } => Kept::D1 { database_id: database_id.into() },
         BindingValue::Assets => Kept::Assets,
         BindingValue::DataBlob { part } => Kept::DataBlob { part: part.into() },
         BindingValue::DispatchNamespace { namespace, outbound } => {
@@ -144,6 +149,9 @@ fn column(value: &BindingValue) -> Column<'_> {
         BindingValue::KvNamespace { namespace_id } => Kept::KvNamespace { namespace_id: namespace_id.into() },
         BindingValue::PlainText { text } => Kept::PlainText { text: text.into() },
         BindingValue::SecretKey(key) => return Column::Key(key),
+        BindingValue::Ratelimit { namespace_id, limit, period } => {
+            Kept::Ratelimit { namespace_id: namespace_id.into(), limit: *limit, period: *period }
+        }
         BindingValue::SecretText { text } => return Column::Secret(text),
         BindingValue::Service { service, entrypoint, environment } => Kept::Service {
             service: service.as_str().into(),
@@ -157,12 +165,17 @@ fn column(value: &BindingValue) -> Column<'_> {
 
 fn value(kept: Kept<'_>) -> Result<BindingValue> {
     Ok(match kept {
+        Kept::AnalyticsEngine { dataset } => BindingValue::AnalyticsEngine { dataset: dataset.into_owned() },
+        Kept::D1 { database_id } => BindingValue::D1 { database_id: database_id.into_owned() },
         Kept::Assets => BindingValue::Assets,
         Kept::DataBlob { part } => BindingValue::DataBlob { part: part.into_owned() },
         Kept::DispatchNamespace { namespace, outbound } => BindingValue::DispatchNamespace { namespace, outbound },
         Kept::Json { json } => BindingValue::Json { json: json.into_owned() },
         Kept::KvNamespace { namespace_id } => BindingValue::KvNamespace { namespace_id: namespace_id.into_owned() },
         Kept::PlainText { text } => BindingValue::PlainText { text: text.into_owned() },
+        Kept::Ratelimit { namespace_id, limit, period } => {
+            BindingValue::Ratelimit { namespace_id: namespace_id.into_owned(), limit, period }
+        }
         Kept::Service { service, entrypoint, environment } => {
             let service = ScriptName::parse(&service).map_err(StoreError::damaged)?;
             BindingValue::Service { service, entrypoint, environment }

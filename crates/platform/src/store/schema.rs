@@ -17,6 +17,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("schema.sql")),
     M::up(include_str!("schema/assets.sql")),
     M::up(include_str!("schema/secret_keys.sql")),
+    M::up(include_str!("schema/d1.sql")),
 ];
 
 /// Refuses a file that is no store, or that a newer version wrote.

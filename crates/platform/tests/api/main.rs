@@ -4,6 +4,7 @@ mod support;
 
 mod access;
 mod assets;
+mod d1;
 mod document;
 mod kv;
 mod namespaces;

@@ -184,7 +184,8 @@ async fn bindings_must_find_what_they_name() {
             (400, 10143),
         ),
         (json!([{ "type": "wasm_module", "name": "W", "part": "m.wasm" }]), (400, 10021)),
-        (json!([{ "type": "d1", "name": "DB", "id": "x" }]), (400, 10021)),
+        (json!([{ "type": "d1", "name": "DB", "id": "x" }]), (400, 10181)),
+        (json!([{ "type": "r2_bucket", "name": "R2", "bucket_name": "x" }]), (400, 10021)),
         (json!([{ "type": "plain_text", "text": "x" }]), (400, 10052)),
         (
             json!([{ "type": "plain_text", "name": "A", "text": "x" }, { "type": "json", "name": "A", "json": 1 }]),

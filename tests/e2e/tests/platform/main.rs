@@ -1,6 +1,8 @@
 //! The platform: what user Workers, dispatch Workers and outbound Workers find there, and what happens when things fail.
 
 mod bindings;
+mod counting;
+mod d1;
 mod deployments;
 mod faults;
 mod invocations;

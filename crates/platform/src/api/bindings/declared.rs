@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::super::error::{Fault, shown};
 use super::super::path::{namespace_name, script_name};
+use crate::analytics::is_dataset;
 use crate::names::NamespaceName;
 use crate::worker::{BindingValue, KeyFormat, Outbound, Secret, SecretKey};
 
@@ -122,6 +123,22 @@ impl DeclaredValue {
                 fields.check_length(json.to_string().len())?;
                 Self::Value(BindingValue::Json { json })
             }
+            "analytics_engine" => {
+                let dataset = fields.optional("dataset")?.unwrap_or_else(|| fields.binding.to_owned());
+                if !is_dataset(&dataset) {
+                    return Err(fields.wrong("dataset", "a name: letters, digits and `_`, no digit first, at most 100"));
+                }
+                Self::Value(BindingValue::AnalyticsEngine { dataset })
+            }
+            "ratelimit" => rate_limit(fields)?,
+            "d1" => {
+                let id = fields.optional("id")?;
+                let database_id = match id {
+                    Some(id) => id,
+                    None => fields.string("database_id")?,
+                };
+                Self::Value(BindingValue::D1 { database_id })
+            }
             "kv_namespace" => Self::Value(BindingValue::KvNamespace { namespace_id: fields.string("namespace_id")? }),
             "service" => Self::Value(BindingValue::Service {
                 service: script_name(&fields.string("service")?)?,
@@ -145,12 +162,15 @@ impl DeclaredValue {
 }
 
 /// The types that can be kept by name.
-const OFFERED: [&str; 10] = [
+const OFFERED: [&str; 13] = [
+    "analytics_engine",
+    "d1",
     "data_blob",
     "dispatch_namespace",
     "json",
     "kv_namespace",
     "plain_text",
+    "ratelimit",
     "secret_key",
     "secret_text",
     "service",
@@ -216,6 +236,24 @@ fn check_name(name: &str) -> Result<(), Fault> {
         return refused("it has a meaning of its own; choose another");
     }
     Ok(())
+}
+
+/// `namespace_id` is a positive integer as text, `simple` the one kind that there is.
+fn rate_limit(fields: &mut Fields<'_>) -> Result<DeclaredValue, Fault> {
+    let namespace_id = match fields.fields.remove("namespace_id") {
+        Some(Value::String(text)) => text,
+        Some(Value::Number(number)) => number.to_string(),
+        _ => return Err(fields.missing("namespace_id")),
+    };
+    if !namespace_id.parse::<u64>().is_ok_and(|number| number > 0) {
+        return Err(fields.wrong("namespace_id", "a positive integer, as a string"));
+    }
+    let simple = fields.fields.remove("simple").unwrap_or_default();
+    let limit = simple["limit"].as_u64().filter(|limit| *limit > 0);
+    let limit = limit.ok_or_else(|| fields.wrong("simple.limit", "a positive integer"))?;
+    let period = simple["period"].as_u64().filter(|period| matches!(period, 10 | 60));
+    let period = period.ok_or_else(|| fields.wrong("simple.period", "10 or 60"))?;
+    Ok(DeclaredValue::Value(BindingValue::Ratelimit { namespace_id, limit, period }))
 }
 
 fn outbound(fields: &mut Fields<'_>) -> Result<Option<Outbound>, Fault> {
@@ -389,9 +427,7 @@ mod tests {
     fn every_type_that_is_not_offered_is_refused_by_name() {
         let others = [
             "ai",
-            "analytics_engine",
             "browser",
-            "d1",
             "durable_object_namespace",
             "hyperdrive",
             "images",
@@ -400,7 +436,6 @@ mod tests {
             "pipelines",
             "queue",
             "r2_bucket",
-            "ratelimit",
             "secrets_store_secret",
             "send_email",
             "vectorize",
@@ -459,6 +494,17 @@ mod tests {
             (json!({ "type": "plain_text", "name": "V", "text": "x".repeat(5121) }), "at most 5120"),
             (json!({ "type": "json", "name": "V", "json": "x".repeat(5121) }), "at most 5120"),
             (json!({ "type": "kv_namespace", "name": "V", "id": "x" }), "binding `V` must have `namespace_id`"),
+            (json!({ "type": "analytics_engine", "name": "V", "dataset": "a-b" }), "`dataset` of binding `V` must be"),
+            (json!({ "type": "ratelimit", "name": "V", "simple": {} }), "binding `V` must have `namespace_id`"),
+            (json!({ "type": "ratelimit", "name": "V", "namespace_id": "x" }), "`namespace_id` of binding `V`"),
+            (
+                json!({ "type": "ratelimit", "name": "V", "namespace_id": "1", "simple": { "limit": 5, "period": 30 } }),
+                "`simple.period` of binding `V` must be 10 or 60",
+            ),
+            (
+                json!({ "type": "ratelimit", "name": "V", "namespace_id": "1", "simple": { "period": 10 } }),
+                "`simple.limit`",
+            ),
             (json!({ "name": "V", "text": "x" }), "binding `V` must have a `type`"),
             (json!({ "type": "plain_text", "name": "__proto__", "text": "x" }), "`__proto__` cannot be"),
             (json!({ "type": "plain_text", "name": "a\0b", "text": "x" }), "control character"),

@@ -22,6 +22,13 @@ pub(in super::super) struct NewBinding {
 #[derive(Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum NewBindingValue {
+    AnalyticsEngine {
+        dataset: String,
+    },
+    D1 {
+        /// `database_id` is understood, too.
+        id: String,
+    },
     /// The static assets of the Worker itself.
     Assets,
     DataBlob {
@@ -47,6 +54,11 @@ enum NewBindingValue {
     },
     PlainText {
         text: String,
+    },
+    Ratelimit {
+        /// A positive integer.
+        namespace_id: String,
+        simple: NewRateLimit,
     },
     SecretKey(NewKey),
     SecretText {
@@ -95,6 +107,15 @@ enum KeyUsage {
     UnwrapKey,
     Verify,
     WrapKey,
+}
+
+/// So many in so many seconds.
+#[derive(Serialize, ToSchema)]
+struct NewRateLimit {
+    #[schema(minimum = 1)]
+    limit: u64,
+    /// 10 or 60.
+    period: u64,
 }
 
 /// What the requests of a dispatch namespace's Workers are to go through.

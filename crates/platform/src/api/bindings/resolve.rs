@@ -132,6 +132,13 @@ fn check_exists(store: &Store, name: &str, value: &BindingValue, before: &Before
             Err(StoreError::KvNamespaceNotFound) => Err(Fault::KvBinding { id: namespace_id.clone() }),
             Err(error) => Err(error.into()),
         },
+        BindingValue::D1 { database_id } => match store.d1_database(database_id) {
+            Ok(_) => Ok(()),
+            Err(StoreError::D1DatabaseNotFound) => {
+                Err(Fault::D1Binding { binding: name.to_owned(), id: database_id.clone() })
+            }
+            Err(error) => Err(error.into()),
+        },
         BindingValue::Service { service, .. } => check_service(store, name, service, before),
         _ => Ok(()),
     }

@@ -6,6 +6,8 @@
 
 import BINDINGS from "./within/bindings.js";
 import CONTROL from "./within/control.js";
+import COUNTING from "./within/counting.js";
+import D1 from "./within/d1.js";
 import HIDDEN from "./within/hidden.js";
 import LISTENERS from "./within/listeners.js";
 import PARAMETERS from "./within/parameters.js";
@@ -61,6 +63,18 @@ export function codeOf(bundle, place) {
         env[binding.name] = place.stubs[binding.name];
         setup.push(`env[${name}] = new KvNamespace(env[${name}]);`);
         break;
+      case "d1":
+        env[binding.name] = place.stubs[binding.name];
+        setup.push(`env[${name}] = new D1Database(env[${name}]);`);
+        break;
+      case "analytics_engine":
+        env[binding.name] = place.stubs[binding.name];
+        setup.push(`env[${name}] = new AnalyticsEngineDataset(env[${name}]);`);
+        break;
+      case "ratelimit":
+        env[binding.name] = place.stubs[binding.name];
+        setup.push(`env[${name}] = new Ratelimit(env[${name}]);`);
+        break;
       case "dispatch_namespace":
         env[binding.name] = place.stubs[binding.name];
         setup.push(`env[${name}] = new DynamicDispatcher(env[${name}]);`);
@@ -85,9 +99,16 @@ export function codeOf(bundle, place) {
   }
   const entry = JSON.stringify(`./${globals ? bundle.entry.body_part : bundle.entry.main_module}`);
   modules[`${OURS}_bindings.js`] = { js: BINDINGS };
+  // An isolate pays for what it loads.
+  const has = (type) => bundle.bindings.some((binding) => binding.type === type);
+  const counts = has("analytics_engine") || has("ratelimit");
+  if (counts) modules[`${OURS}_counting.js`] = { js: COUNTING };
+  if (has("d1")) modules[`${OURS}_d1.js`] = { js: D1 };
   modules[`${OURS}_env.js`] = {
     js: [
       `import { env } from "cloudflare:workers";`,
+      has("d1") ? `import { D1Database } from "./${OURS}_d1.js";` : "",
+      counts ? `import { AnalyticsEngineDataset, Ratelimit } from "./${OURS}_counting.js";` : "",
       `import { KvNamespace, DynamicDispatcher, importKey, mark, quietCaches } from "./${OURS}_bindings.js";`,
       ...setup,
       "quietCaches();",

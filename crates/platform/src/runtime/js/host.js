@@ -57,7 +57,7 @@ async function accountWorker(env, ctx, name, entrypoint, options) {
   const place = async (bundle) => ({
     stubs: await stubs(bundle, {
       dispatch_namespace: ({ namespace, outbound }) => env.GATE.dispatch({ namespace, outbound }),
-      kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
+      ...resources(ctx),
       service: ({ service, entrypoint }) => ctx.exports.Service({ props: { service, entrypoint, role: "account" } }),
     }),
     globalOutbound: env.EGRESS,
@@ -160,7 +160,7 @@ async function placed(env, ctx, script, bundle, role) {
     stubs: await stubs(bundle, {
       dispatch_namespace: ({ namespace, outbound }) =>
         ctx.exports.Dispatch({ props: trusted ? { namespace, outbound } : { nested: true } }),
-      kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
+      ...resources(ctx),
       service: ({ service, entrypoint }) =>
         ctx.exports.Service({ props: { service, entrypoint, role: trusted ? "trusted" : "tenant" } }),
     }),
@@ -336,11 +336,45 @@ async function stubs(bundle, make) {
   return made;
 }
 
+/** What bindings are made of that are the same wherever a Worker runs. */
+function resources(ctx) {
+  return {
+    analytics_engine: ({ dataset }) => ctx.exports.Analytics({ props: { dataset } }),
+    d1: ({ database_id }) => ctx.exports.D1({ props: { id: database_id } }),
+    kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
+    ratelimit: ({ namespace_id, limit, period }) =>
+      ctx.exports.RateLimit({ props: { namespace: namespace_id, limit, period } }),
+  };
+}
+
 /** A KV namespace; props: `{id}`. */
 export class Kv extends WorkerEntrypoint {
   fetch(request) {
     const { pathname, search } = new URL(request.url);
     return this.env.CONTROL.fetch(new Request(`http://control/kv/${this.ctx.props.id}${pathname}${search}`, request));
+  }
+}
+
+/** A dataset of the Analytics Engine; props: `{dataset}`. */
+export class Analytics extends WorkerEntrypoint {
+  fetch(request) {
+    return this.env.CONTROL.fetch(new Request(`http://control/analytics/${this.ctx.props.dataset}`, request));
+  }
+}
+
+/** A rate limit; props: `{namespace, limit, period}`. The body is a key. */
+export class RateLimit extends WorkerEntrypoint {
+  async fetch(request) {
+    const body = JSON.stringify({ ...this.ctx.props, key: await request.text() });
+    const headers = { "content-type": "application/json" };
+    return this.env.CONTROL.fetch("http://control/ratelimit", { method: "POST", headers, body });
+  }
+}
+
+/** A D1 database; props: `{id}`. */
+export class D1 extends WorkerEntrypoint {
+  fetch(request) {
+    return this.env.CONTROL.fetch(new Request(`http://control/d1/${this.ctx.props.id}`, request));
   }
 }
 
