@@ -22,6 +22,7 @@ pub mod names;
 mod platform;
 mod room;
 pub mod runtime;
+pub mod seed;
 pub mod store;
 pub mod tails;
 pub mod worker;

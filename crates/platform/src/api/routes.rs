@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::error::Fault;
 use super::{
     Api, analytics, assets, auth, bindings, body, content, d1, handling, kv, namespaces, not_yet, openapi, path,
-    scripts, secrets, services, settings, tags, tails, user, versions,
+    scripts, secrets, seeded, services, settings, tags, tails, user, versions,
 };
 
 /// Where the API begins.
@@ -37,6 +37,7 @@ impl Api {
             .fallback(not_routed)
             .method_not_allowed_fallback(method_not_allowed)
             // The last is the first to see a request.
+            .layer(from_fn_with_state(self.clone(), seeded::reset))
             .layer(from_fn_with_state(self.clone(), handling::with_room))
             .layer(from_fn(handling::to_the_end))
             .layer(from_fn_with_state(self.clone(), auth::admit))
@@ -126,7 +127,7 @@ fn workers() -> OpenApiRouter<Api> {
         .routes(routes!(not_yet::domains_changeset))
         .routes(routes!(not_yet::domains_records));
     OpenApiRouter::default()
-        .routes(routes!(scripts::list_in_account))
+        .routes(routes!(scripts::list_in_account, scripts::delete_many_in_account))
         .nest("/workers/scripts/{script_name}", script)
         // As `wrangler tail NAMESPACE/SCRIPT` asks.
         .nest("/workers/scripts/{script_name}/{user_worker}", tails())

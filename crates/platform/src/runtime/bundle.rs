@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::worker::{Binding, BindingValue, Code, Entry, ModuleKind};
+use crate::worker::{Binding, BindingValue, Code, Entry, ModuleKind, SecretKey};
 
 #[derive(Serialize)]
 struct Head<'c> {
@@ -76,6 +76,10 @@ fn binding(binding: &Binding) -> Value {
         BindingValue::Ratelimit { namespace_id, limit, period } => {
             json!({ "type": "ratelimit", "name": name, "namespace_id": namespace_id, "limit": limit, "period": period })
         }
+        BindingValue::SecretKey(SecretKey { algorithm, format, usages, data }) => json!({
+            "type": "secret_key", "name": name, "algorithm": algorithm, "format": format, "usages": usages,
+            "data": data.expose(),
+        }),
         BindingValue::SecretText { text } => json!({ "type": "secret_text", "name": name, "text": text.expose() }),
         BindingValue::Service { service, entrypoint, .. } => {
             json!({ "type": "service", "name": name, "service": service.as_str(), "entrypoint": entrypoint })

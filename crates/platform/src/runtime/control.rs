@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::bundle;
+use super::quarantine::Quarantine;
 use super::ratelimit::RateLimits;
 use crate::analytics::{AnalyticsError, DataPoint, is_dataset};
 use crate::d1::{self, Call, Outcome, Query as D1Query, Shape};
@@ -34,6 +37,7 @@ pub(super) struct Control {
     pub(super) dispatcher: Option<String>,
     pub(super) candidates: Candidates,
     pub(super) tails: Tails,
+    pub(super) quarantine: Quarantine,
     pub(super) limits: RateLimits,
 }
 
@@ -85,6 +89,7 @@ impl From<StoreError> for Refusal {
             | StoreError::VersionNotFound
             | StoreError::D1DatabaseNotFound
             | StoreError::KvNamespaceNotFound => StatusCode::NOT_FOUND,
+            StoreError::Cursor => StatusCode::BAD_REQUEST,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self(status, error.to_string())
@@ -162,6 +167,13 @@ fn dispatchers(store: &Store) -> Result<Vec<ScriptName>, StoreError> {
 }
 
 async fn worker(State(control): State<Control>, Path((scope, name)): Path<(String, String)>) -> Answer {
+    if let Some(left) = control.quarantine.rest(&format!("{scope}/{name}"), Instant::now()) {
+        // `js/isolates.js` passes both on.
+        let seconds = left.as_secs() + 1;
+        let text =
+            format!("the Worker `{name}` hung or ended the runtime again and again, and rests for {seconds} s\n");
+        return Ok((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, seconds)], text).into_response());
+    }
     let key = key(&scope, &name)?;
     let followed = control.tails.follow(&key);
     encoded(&blocking(&control.store, move |store| store.load(&key)).await?, followed)

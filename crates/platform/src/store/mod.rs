@@ -24,6 +24,7 @@ mod d1;
 mod error;
 mod kv;
 mod namespaces;
+mod reset;
 mod rows;
 mod schema;
 mod scripts;
@@ -42,6 +43,7 @@ use rusqlite::OptionalExtension as _;
 
 use self::connections::Connections;
 pub use self::error::StoreError;
+pub use self::reset::Seed;
 pub use self::types::{
     AssetSession, AssetUpload, Change, D1Database, Deployment, Files, KvEntry, KvKey, KvNamespace, Loaded,
     ManifestEntry, Namespace, NewVersion, Page, Script, Started, TagFilter, Version,

@@ -16,6 +16,7 @@ const APPLICATION_ID: i64 = 0x5447_4154;
 const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("schema.sql")),
     M::up(include_str!("schema/assets.sql")),
+    M::up(include_str!("schema/secret_keys.sql")),
     M::up(include_str!("schema/d1.sql")),
 ];
 

@@ -10,6 +10,7 @@ mod isolates;
 mod modules;
 #[cfg(target_os = "linux")]
 mod processes;
+mod secret_keys;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};

@@ -1,17 +1,20 @@
 //! Bindings as metadata declares them.
 
+use base64ct::{Base64, Encoding as _};
 use serde_json::{Map, Value};
 
 use super::super::error::{Fault, shown};
 use super::super::path::{namespace_name, script_name};
 use crate::analytics::is_dataset;
 use crate::names::NamespaceName;
-use crate::worker::{BindingValue, Outbound, Secret};
+use crate::worker::{BindingValue, KeyFormat, Outbound, Secret, SecretKey};
 
 /// The most bytes of one variable or secret.
 const LARGEST_VARIABLE: usize = 5 * 1024;
 /// The longest name of a binding, in bytes.
 const LONGEST_NAME: usize = 255;
+/// Entrypoints that begin so are the platform's own.
+const RESERVED: &str = "__Tidegate";
 /// The most bindings, before anything of them is looked at.
 const MOST_BINDINGS: usize = 1000;
 /// The most variables and secrets, together.
@@ -114,6 +117,7 @@ impl DeclaredValue {
         Ok(match kind {
             "plain_text" => Self::Value(BindingValue::PlainText { text: fields.variable("text")? }),
             "secret_text" => Self::Value(BindingValue::SecretText { text: Secret::new(fields.variable("text")?) }),
+            "secret_key" => Self::Value(BindingValue::SecretKey(fields.key(Material::Given)?)),
             "json" => {
                 let json = fields.fields.remove("json").ok_or_else(|| fields.missing("json"))?;
                 fields.check_length(json.to_string().len())?;
@@ -138,7 +142,7 @@ impl DeclaredValue {
             "kv_namespace" => Self::Value(BindingValue::KvNamespace { namespace_id: fields.string("namespace_id")? }),
             "service" => Self::Value(BindingValue::Service {
                 service: script_name(&fields.string("service")?)?,
-                entrypoint: fields.optional("entrypoint")?,
+                entrypoint: entrypoint(fields)?,
                 environment: fields.optional("environment")?,
             }),
             // The second is what `unsafe` bindings were once told to say.
@@ -158,7 +162,7 @@ impl DeclaredValue {
 }
 
 /// The types that can be kept by name.
-const OFFERED: [&str; 12] = [
+const OFFERED: [&str; 13] = [
     "analytics_engine",
     "d1",
     "data_blob",
@@ -167,6 +171,7 @@ const OFFERED: [&str; 12] = [
     "kv_namespace",
     "plain_text",
     "ratelimit",
+    "secret_key",
     "secret_text",
     "service",
     "text_blob",
@@ -182,18 +187,31 @@ fn not_offered(kind: &str, binding: &str) -> Fault {
 }
 
 /// A secret: the body of `PUT …/secrets`, or an entry of `PATCH …/secrets-bulk`.
-pub(in super::super) fn secret_text(name: &str, mut fields: Map<String, Value>) -> Result<BindingValue, Fault> {
+pub(in super::super) fn secret(
+    name: &str,
+    fields: Map<String, Value>,
+    material: Material,
+) -> Result<BindingValue, Fault> {
     check_name(name)?;
-    match fields.remove("type") {
-        None => {}
-        Some(Value::String(kind)) if kind == "secret_text" => {}
-        Some(other) => {
+    let mut fields = Fields { binding: name, fields };
+    match fields.fields.remove("type") {
+        Some(Value::String(kind)) if kind == "secret_key" => Ok(BindingValue::SecretKey(fields.key(material)?)),
+        Some(other) if other != "secret_text" => {
             let kind = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
-            return Err(not_offered(&kind, name));
+            Err(not_offered(&kind, name))
         }
+        _ => Ok(BindingValue::SecretText { text: Secret::new(fields.variable("text")?) }),
     }
-    let text = Fields { binding: name, fields }.variable("text")?;
-    Ok(BindingValue::SecretText { text: Secret::new(text) })
+}
+
+/// Whether a key must be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Material {
+    /// It must.
+    Given,
+    /// It need not, since no Worker will ever see it: a seeded platform has forgotten it by the next request. The suites
+    /// that it is there for put keys that are none.
+    Passing,
 }
 
 /// Bindings with one of them given another value, or added.
@@ -272,9 +290,21 @@ fn outbound(fields: &mut Fields<'_>) -> Result<Option<Outbound>, Fault> {
     Ok(Some(Outbound {
         service: service.as_str().to_owned(),
         environment: worker.optional("environment")?,
-        entrypoint: worker.optional("entrypoint")?,
+        entrypoint: entrypoint(&mut worker)?,
         parameters,
     }))
+}
+
+/// A named entrypoint; those of the platform are for the platform.
+fn entrypoint(fields: &mut Fields<'_>) -> Result<Option<String>, Fault> {
+    let entrypoint = fields.optional("entrypoint")?;
+    if entrypoint.as_ref().is_some_and(|name| name.starts_with(RESERVED)) {
+        return Err(Fault::Invalid(format!(
+            "binding `{}` names an entrypoint that begins with `{RESERVED}`: such names are the platform's own",
+            shown(fields.binding)
+        )));
+    }
+    Ok(entrypoint)
 }
 
 /// A parameter's name: today `{"name": "a"}`, once `"a"`.
@@ -306,6 +336,52 @@ impl Fields<'_> {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
             Some(_) => Err(self.wrong(key, "a string")),
+        }
+    }
+
+    /// What `crypto.subtle.importKey()` is called with. Whether it makes a key of that is for the start check.
+    fn key(&mut self, material: Material) -> Result<SecretKey, Fault> {
+        const USAGES: [&str; 8] =
+            ["decrypt", "deriveBits", "deriveKey", "encrypt", "sign", "unwrapKey", "verify", "wrapKey"];
+        let algorithm = match self.fields.remove("algorithm") {
+            None | Some(Value::Null) => return Err(self.missing("algorithm")),
+            Some(algorithm @ (Value::Object(_) | Value::String(_))) => algorithm,
+            Some(_) => return Err(self.wrong("algorithm", "an object")),
+        };
+        let format = self.string("format")?;
+        let format = serde_json::from_value(Value::String(format))
+            .map_err(|_| self.wrong("format", "one of `jwk`, `pkcs8`, `raw`, `spki`"))?;
+        let one_of = || self.wrong("usages", &format!("an array of some of `{}`", USAGES.join("`, `")));
+        let usages = match self.fields.get("usages") {
+            None | Some(Value::Null) => return Err(self.missing("usages")),
+            Some(Value::Array(usages)) => usages
+                .iter()
+                .map(|usage| {
+                    usage.as_str().filter(|usage| USAGES.contains(usage)).map(str::to_owned).ok_or_else(one_of)
+                })
+                .collect::<Result<Vec<_>, _>>()?,
+            Some(_) => return Err(one_of()),
+        };
+        let data = match self.key_data(format) {
+            Err(_) if material == Material::Passing => String::new(),
+            other => other?,
+        };
+        self.check_length(data.len())?;
+        Ok(SecretKey { algorithm, format, usages, data: Secret::new(data) })
+    }
+
+    fn key_data(&mut self, format: KeyFormat) -> Result<String, Fault> {
+        if format == KeyFormat::Jwk {
+            return match self.fields.remove("key_jwk") {
+                None | Some(Value::Null) => Err(self.missing("key_jwk")),
+                Some(key @ Value::Object(_)) => Ok(key.to_string()),
+                Some(_) => Err(self.wrong("key_jwk", "an object")),
+            };
+        }
+        let data = self.string("key_base64")?;
+        match Base64::decode_vec(&data) {
+            Ok(_) => Ok(data),
+            Err(_) => Err(self.wrong("key_base64", "base64")),
         }
     }
 
@@ -360,7 +436,6 @@ mod tests {
             "pipelines",
             "queue",
             "r2_bucket",
-            "secret_key",
             "secrets_store_secret",
             "send_email",
             "vectorize",
@@ -447,6 +522,15 @@ mod tests {
                 json!({ "type": "dispatch_namespace", "name": "D", "namespace": "n",
                         "outbound": { "worker": { "service": "o" }, "params": [1] } }),
                 "`outbound.params` of binding `D`",
+            ),
+            (
+                json!({ "type": "dispatch_namespace", "name": "D", "namespace": "n",
+                        "outbound": { "worker": { "service": "o", "entrypoint": "__TidegateOutbound" } } }),
+                "the platform's own",
+            ),
+            (
+                json!({ "type": "service", "name": "S", "service": "s", "entrypoint": "__TidegateControl" }),
+                "the platform's own",
             ),
         ];
         for (binding, expected) in cases {

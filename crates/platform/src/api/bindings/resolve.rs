@@ -96,7 +96,10 @@ pub(in super::super) fn check_count(bindings: &[Binding]) -> Result<(), Fault> {
     let is_variable = |binding: &&Binding| {
         matches!(
             binding.value,
-            BindingValue::Json { .. } | BindingValue::PlainText { .. } | BindingValue::SecretText { .. }
+            BindingValue::Json { .. }
+                | BindingValue::PlainText { .. }
+                | BindingValue::SecretKey(_)
+                | BindingValue::SecretText { .. }
         )
     };
     if bindings.iter().filter(is_variable).count() > MOST_VARIABLES {

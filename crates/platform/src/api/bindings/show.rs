@@ -1,11 +1,11 @@
-//! Bindings as answers show them: a secret's text never.
+//! Bindings as answers show them: a secret's text, or key, never.
 
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::store::Store;
-use crate::worker::{Binding, BindingValue, Outbound};
+use crate::worker::{Binding, BindingValue, KeyFormat, Outbound, SecretKey};
 
 /// A binding, without what is secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,6 +55,13 @@ enum ShownValue {
     Ratelimit {
         namespace_id: String,
         simple: RateLimit,
+    },
+    SecretKey {
+        #[schema(value_type = Object)]
+        algorithm: Value,
+        #[schema(value_type = String)]
+        format: KeyFormat,
+        usages: Vec<String>,
     },
     SecretText,
     Service {
@@ -120,6 +127,7 @@ pub(in super::super) fn type_name(value: &BindingValue) -> &'static str {
         BindingValue::KvNamespace { .. } => "kv_namespace",
         BindingValue::PlainText { .. } => "plain_text",
         BindingValue::Ratelimit { .. } => "ratelimit",
+        BindingValue::SecretKey(_) => "secret_key",
         BindingValue::SecretText { .. } => "secret_text",
         BindingValue::Service { .. } => "service",
         BindingValue::TextBlob { .. } => "text_blob",
@@ -148,6 +156,9 @@ fn show(store: &Store, Binding { name, value }: Binding) -> ShownBinding {
         BindingValue::PlainText { text } => ShownValue::PlainText { text },
         BindingValue::Ratelimit { namespace_id, limit, period } => {
             ShownValue::Ratelimit { namespace_id, simple: RateLimit { limit, period } }
+        }
+        BindingValue::SecretKey(SecretKey { algorithm, format, usages, .. }) => {
+            ShownValue::SecretKey { algorithm, format, usages }
         }
         BindingValue::SecretText { .. } => ShownValue::SecretText,
         BindingValue::Service { service, entrypoint, environment } => {
