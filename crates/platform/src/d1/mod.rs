@@ -35,7 +35,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -353,8 +353,13 @@ pub(crate) fn read(connection: rusqlite::Connection, sql: &str, stop: Arc<Atomic
 /// Says how far a database is, as sessions do: later ones are greater. Here each query sees all that was answered before
 /// it, so it stands for the time and nothing more.
 pub(crate) fn bookmark() -> String {
-    let now = jiff::Timestamp::now();
-    format!("{:08x}-{:08x}-{:08x}-{:032x}", now.as_second(), now.subsec_nanosecond(), 0, 0)
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let now = u64::try_from(crate::clock::now().as_microsecond()).unwrap_or(0);
+    // The clock may be set back; bookmarks are not.
+    let next = |last: u64| Some(now.max(last.saturating_add(1)));
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).unwrap_or_default();
+    let bookmark = next(last).unwrap_or_default();
+    format!("{:08x}-{:08x}-{:08x}-{:032x}", bookmark >> 32, bookmark & 0xffff_ffff, 0, 0)
 }
 
 /// Whether something is the id of a database: what goes into the name of a file.
