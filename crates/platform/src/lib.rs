@@ -11,15 +11,18 @@
 //! # What this crate does not do
 //! It knows nothing of policies, and prints nothing.
 
+mod analytics;
 pub mod api;
 pub mod assets;
 mod clock;
+pub mod d1;
 pub mod deploy;
 mod kv;
 pub mod names;
 mod platform;
 mod room;
 pub mod runtime;
+pub mod seed;
 pub mod store;
 pub mod tails;
 pub mod worker;

@@ -10,7 +10,9 @@ use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::api::{self, Api, ApiError};
+use crate::names::NameError;
 use crate::runtime::{Egress, Runtime, RuntimeError, RuntimeOptions};
+use crate::seed;
 use crate::store::{Store, StoreError};
 
 /// Who may use the API.
@@ -47,6 +49,9 @@ pub struct Options {
     pub isolates: NonZeroUsize,
     /// See [`RuntimeOptions`](crate::runtime::RuntimeOptions::dispatcher).
     pub dispatcher: Option<String>,
+    /// Before each request to the API everything is forgotten but what [`seed`] names, and requests are answered one
+    /// after another. On loopback alone, and never with a `data` folder: what is in it would be lost.
+    pub seeded: bool,
 }
 
 /// The platform cannot run.
@@ -64,6 +69,15 @@ pub enum PlatformError {
     /// The API would be open to others.
     #[error("the API on {0} would be open to everybody who reaches it: give a token, or listen on loopback")]
     Open(SocketAddr),
+    /// The state of a seeded platform.
+    #[error("the seed has a bad name in it: {0}")]
+    Seed(#[from] NameError),
+    /// A seeded platform forgets all that it is told.
+    #[error("a seeded platform would forget all that is in {}: leave the folder out", .0.display())]
+    SeededData(PathBuf),
+    /// A seeded platform is for tests on this machine.
+    #[error("a seeded platform listens on loopback alone, and {0} is not loopback")]
+    SeededOpen(SocketAddr),
     /// No token.
     #[error("no token was given, and the store knows none: pass one with `--token`, or `--no-auth` on loopback")]
     NoToken,
@@ -101,6 +115,14 @@ impl Platform {
         if matches!(options.auth, Auth::Nobody) && !options.api.ip().is_loopback() {
             return Err(PlatformError::Open(options.api));
         }
+        if options.seeded {
+            if let Some(open) = [options.api, options.address].into_iter().find(|it| !it.ip().is_loopback()) {
+                return Err(PlatformError::SeededOpen(open));
+            }
+            if let Some(data) = options.data {
+                return Err(PlatformError::SeededData(data));
+            }
+        }
         // Sockets lie in a folder of their own: paths of sockets must be short, and nobody else's.
         let sockets = temporary("tg-")?;
         let mut folders = Vec::new();
@@ -133,7 +155,10 @@ impl Platform {
         folders.push(sockets);
         let runtime = Runtime::start(runtime, store.clone()).await?;
         let auth = !matches!(options.auth, Auth::Nobody);
-        let api = Api::new(store.clone(), runtime.clone(), options.account, auth);
+        let mut api = Api::new(store.clone(), runtime.clone(), options.account, auth);
+        if options.seeded {
+            api = api.seeded(seed::seed()?);
+        }
         let unknown_routes = api.unknown_routes.clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let (api_address, served) = api::serve(api, options.api, async {

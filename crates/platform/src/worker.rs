@@ -120,6 +120,16 @@ pub struct Binding {
 /// What stands behind a binding. `inherit` and `keep_bindings` are resolved before one of these is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BindingValue {
+    /// A dataset of the Analytics Engine.
+    AnalyticsEngine {
+        /// Its name.
+        dataset: String,
+    },
+    /// A D1 database.
+    D1 {
+        /// Its id: a UUID.
+        database_id: String,
+    },
     /// The static assets of the Worker itself.
     Assets,
     /// A module's bytes as an `ArrayBuffer` (service-worker syntax).
@@ -149,6 +159,17 @@ pub enum BindingValue {
         /// The string.
         text: String,
     },
+    /// A key that no answer ever shows, encrypted at rest; a `CryptoKey` in the Worker, which cannot export it.
+    SecretKey(SecretKey),
+    /// A rate limit.
+    Ratelimit {
+        /// What is counted together, in the whole account: a positive integer, as text.
+        namespace_id: String,
+        /// So many in a period.
+        limit: u64,
+        /// 10 or 60 seconds.
+        period: u64,
+    },
     /// A string that no answer ever shows, encrypted at rest.
     SecretText {
         /// The string.
@@ -173,6 +194,33 @@ pub enum BindingValue {
         /// The module.
         part: String,
     },
+}
+
+/// A key as `crypto.subtle.importKey()` takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretKey {
+    /// What the key is for: an object with a `name`, or a name.
+    pub algorithm: Value,
+    /// What `data` is.
+    pub format: KeyFormat,
+    /// `sign`, `verify` …
+    pub usages: Vec<String>,
+    /// The key: base64 or, of a JSON Web Key, JSON.
+    pub data: Secret,
+}
+
+/// How a key is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyFormat {
+    /// JSON Web Key (RFC 7517).
+    Jwk,
+    /// A private key, DER (RFC 5208).
+    Pkcs8,
+    /// The bytes of a symmetric key.
+    Raw,
+    /// A public key, DER (RFC 5280 §4.1).
+    Spki,
 }
 
 /// Text that is wiped from memory, and that `{:?}` does not show.

@@ -1,83 +1,143 @@
-//! Clients in Python that the end-to-end tests run.
+//! The Python packages of the end-to-end tests: Cloudflare's SDK, the test suite that its source distribution holds, and
+//! schemathesis.
 //!
-//! `tests/e2e/clients/python/NAME.txt` pins each package of one client, those that it needs included, and
-//! `tests/e2e/clients/python/NAME` is where they go: with `pip install --target`, which needs neither a virtual environment
-//! (Debian's Python cannot make one) nor leave to change the system's packages.
+//! They come from PyPI with pip, each file checked against a hash in `tests/e2e/clients/python/requirements.txt`, into a
+//! folder of the user's cache that is named for that list and for the Python that runs them:
+//!
+//! ```text
+//!   python-HASH/packages/          what `PYTHONPATH` is set to: no virtual environment, which many systems' Python cannot make
+//!   python-HASH/cloudflare-5.9.0/  the source distribution; its suite lies in `tests`
+//! ```
+//!
+//! The tests find the folder by `tests/e2e/clients/python/.installed`, which holds its path.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use sha2::{Digest as _, Sha256};
 
-use crate::process::{output, program, run};
+use crate::process::{output, program, run, say};
+use crate::tools::tools_folder;
 use crate::workspace::root;
 
-/// The interpreter, by its usual name.
-const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
-const OLDEST: (u32, u32) = (3, 11);
+/// The package whose source distribution is kept beside the packages.
+const SUITE: &str = "cloudflare";
 
-/// The folder of the clients.
-pub(crate) const FOLDER: &str = "tests/e2e/clients/python";
+/// Where the tests find the folder.
+pub(crate) const INSTALLED: &str = "tests/e2e/clients/python/.installed";
 
-/// Installs the packages of each client, unless the very same ones were installed last.
+/// Installs what is missing.
 pub(crate) fn ensure() -> Result<()> {
-    let way_out = format!("install Python {}.{} or later with pip, then run this again", OLDEST.0, OLDEST.1);
-    let Some(version) = output(program(PYTHON).args(["-c", "import sys; print(*sys.version_info[:2])"])) else {
-        bail!("`{PYTHON}` is not on the PATH: {way_out}");
+    let requirements = root().join("tests/e2e/clients/python/requirements.txt");
+    let list = fs::read_to_string(&requirements).context("cannot read requirements.txt")?;
+    let version = python_version()?;
+    let folder = tools_folder()?.join(format!("python-{}", name_of(&version, &list)));
+    if !folder.is_dir() {
+        install(&requirements, &list, &folder)?;
+    }
+    let installed = root().join(INSTALLED);
+    fs::write(&installed, folder.display().to_string()).with_context(|| format!("cannot write {}", installed.display()))
+}
+
+/// What tells two Pythons apart whose packages differ, such as `cpython-311 x86_64-linux`.
+fn python_version() -> Result<String> {
+    let way_out =
+        "install Python 3.11 or later with pip (on Debian: `apt-get install python3 python3-pip`), then run this again";
+    let asked = "import sys, sysconfig; assert sys.version_info >= (3, 11); \
+                 print(sys.implementation.cache_tag, sysconfig.get_platform())";
+    let Some(version) = output(python().args(["-c", asked])) else {
+        bail!("`python3` is not on the PATH, or older than 3.11: {way_out}");
     };
-    if parsed(&version).is_none_or(|version| version < OLDEST) {
-        bail!("`{PYTHON}` is {}, too old: {way_out}", version.replace(' ', "."));
+    if output(python().args(["-m", "pip", "--version"])).is_none() {
+        bail!("`python3` has no pip: {way_out}");
     }
-    for client in clients()? {
-        packages(&root().join(FOLDER).join(&client), &client, &version, &way_out)?;
-    }
-    Ok(())
+    Ok(version)
 }
 
-/// The names of the clients.
-pub(crate) fn clients() -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(root().join(FOLDER)).with_context(|| format!("cannot read {FOLDER}"))? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        names.extend(name.strip_suffix(".txt").map(str::to_owned));
+fn install(requirements: &Path, list: &str, folder: &Path) -> Result<()> {
+    // Made beside its place and renamed into it: an interrupted run leaves nothing that looks installed.
+    let staging = folder.with_extension(format!("{}", std::process::id()));
+    let installed = install_into(requirements, list, &staging);
+    if installed.is_err() {
+        let _ = fs::remove_dir_all(&staging);
     }
-    names.sort();
-    Ok(names)
+    installed.context("cannot install the Python packages: check that pip reaches its index (`pip download six`)")?;
+    if fs::rename(&staging, folder).is_err() {
+        // Another clone may have been faster; then its copy does.
+        let _ = fs::remove_dir_all(&staging);
+    }
+    if folder.is_dir() { Ok(()) } else { bail!("cannot make {}", folder.display()) }
 }
 
-fn packages(folder: &Path, client: &str, version: &str, way_out: &str) -> Result<()> {
-    let pinned = folder.with_extension("txt");
-    let lock = fs::read_to_string(&pinned).with_context(|| format!("cannot read {}", pinned.display()))?;
-    // Some packages are compiled, and fit one version of Python alone.
-    let wanted = format!("# Python {version}\n{lock}");
-    let installed = folder.join(".installed.txt");
-    if fs::read_to_string(&installed).is_ok_and(|last| last == wanted) {
-        return Ok(());
-    }
-    if output(program(PYTHON).args(["-m", "pip", "--version"])).is_none() {
-        bail!("`{PYTHON}` has no pip: {way_out} (Debian: `apt install python3-pip`)");
-    }
-    if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-    }
+fn install_into(requirements: &Path, list: &str, folder: &Path) -> Result<()> {
+    let packages = folder.join("packages");
+    fs::create_dir_all(&packages).with_context(|| format!("cannot make {}", packages.display()))?;
+    say(&format!("Python packages go into {}", folder.display()));
     run(
-        &format!("installing Python packages (`{client}`, once)"),
-        program(PYTHON)
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"])
-            // All are pinned, so nothing is left to be resolved; and none runs code to be installed.
-            .args(["--no-deps", "--only-binary=:all:", "--target"])
+        "installing Python packages (Cloudflare's SDK, pytest and schemathesis, once; some 200 MB)",
+        pip("install")
+            .args(["--only-binary", ":all:", "--no-warn-conflicts", "--target"])
+            .arg(&packages)
+            .arg("-r")
+            .arg(requirements),
+    )?;
+    let suite = folder.join("suite.txt");
+    fs::write(&suite, requirement(list, SUITE)?).with_context(|| format!("cannot write {}", suite.display()))?;
+    run(
+        "fetching the suite of Cloudflare's Python SDK",
+        // What it is built with is among the packages, so that nothing comes unchecked.
+        pip("download")
+            .args(["--no-binary", ":all:", "--no-deps", "--no-build-isolation", "--dest"])
             .arg(folder)
-            .arg("--requirement")
-            .arg(&pinned),
-    )
-    .with_context(|| format!("cannot install the packages of {client}: check that pip reaches its index"))?;
-    fs::write(&installed, wanted).with_context(|| format!("cannot write {}", installed.display()))
+            .arg("-r")
+            .arg(&suite)
+            .env("PYTHONPATH", &packages),
+    )?;
+    let archive = archive_in(folder)?;
+    run("unpacking it", python().args(["-m", "tarfile", "-e"]).arg(&archive).arg(folder))?;
+    fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))
 }
 
-/// `3 11`.
-fn parsed(version: &str) -> Option<(u32, u32)> {
-    let (major, minor) = version.trim().split_once(' ')?;
-    Some((major.parse().ok()?, minor.parse().ok()?))
+fn python() -> Command {
+    program("python3")
+}
+
+/// pip, in a mode in which a file without its hash is refused.
+fn pip(command: &str) -> Command {
+    let mut pip = python();
+    pip.args(["-m", "pip", command, "--quiet", "--no-input", "--disable-pip-version-check", "--require-hashes"]);
+    pip.env("PIP_ROOT_USER_ACTION", "ignore");
+    pip
+}
+
+fn archive_in(folder: &Path) -> Result<PathBuf> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "gz"))
+        .with_context(|| format!("pip left no archive in {}", folder.display()))
+}
+
+/// One package of the list: its line, and those with its hashes.
+fn requirement(list: &str, package: &str) -> Result<String> {
+    let begins = |line: &&str| line.strip_prefix(package).is_some_and(|rest| rest.starts_with("=="));
+    let mut lines = list.lines().skip_while(|line| !begins(line));
+    let mut lines_of_package = Vec::new();
+    for line in &mut lines {
+        lines_of_package.push(line);
+        if !line.ends_with('\\') {
+            return Ok(lines_of_package.join("\n") + "\n");
+        }
+    }
+    bail!("`{package}` is not in requirements.txt")
+}
+
+/// What the folder of these packages for this Python is called.
+fn name_of(python: &str, list: &str) -> String {
+    let digest = Sha256::digest(format!("{python}\n{list}"));
+    digest.iter().take(8).fold(String::new(), |name, byte| name + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]
@@ -85,18 +145,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_compare_as_numbers() {
-        assert!(parsed("3 9").unwrap() < OLDEST && parsed("3 13\n").unwrap() > OLDEST);
-        assert_eq!(parsed("Python 3.11"), None);
+    fn a_package_is_found_with_its_hashes_alone() {
+        let list = "# head\na==1 \\\n    --hash=sha256:1\n    # via b\nab==2 \\\n    --hash=sha256:2 \\\n    --hash=sha256:3\nc==3\n";
+        assert_eq!(requirement(list, "ab").unwrap(), "ab==2 \\\n    --hash=sha256:2 \\\n    --hash=sha256:3\n");
+        assert_eq!(requirement(list, "a").unwrap(), "a==1 \\\n    --hash=sha256:1\n");
+        assert!(requirement(list, "b").is_err());
+        assert!(requirement("a==1 \\\n", "a").is_err(), "it ends in the midst");
     }
 
     #[test]
-    fn every_package_of_a_client_is_pinned_to_one_version() {
-        for client in clients().unwrap() {
-            let pinned = fs::read_to_string(root().join(FOLDER).join(format!("{client}.txt"))).unwrap();
-            for line in pinned.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-                assert!(line.split_whitespace().next().unwrap().contains("=="), "{client}: {line}");
-            }
-        }
+    fn another_list_or_another_python_is_another_folder() {
+        let names = [("3.11", "a==1"), ("3.12", "a==1"), ("3.11", "a==2")].map(|(python, list)| name_of(python, list));
+        assert!(names[0] != names[1] && names[0] != names[2] && names[1] != names[2], "{names:?}");
+        assert_eq!(names[0].len(), 16);
     }
 }

@@ -158,10 +158,8 @@ impl Copy {
         for packages in ["node_modules", "tests/e2e/clients/node_modules"] {
             link(&root().join(packages), &tree.join(packages))?;
         }
-        for client in python::clients()? {
-            let packages = Path::new(python::FOLDER).join(client);
-            link(&root().join(&packages), &tree.join(&packages))?;
-        }
+        // Says where the Python packages are.
+        fs::copy(root().join(python::INSTALLED), tree.join(python::INSTALLED)).context("run `cargo xtask tools`")?;
         Ok(Self { tree })
     }
 

@@ -84,13 +84,13 @@ fn wasm_target() -> Result<()> {
     .with_context(|| format!("Rust cannot build for {WASM_TARGET}: install rustup (https://rustup.rs/), or that target with your system's packages"))
 }
 
-/// Installs what the end-to-end tests need beside [`ensure`]'s: a newer wrangler, the Node that it asks for, and what runs
-/// on Python.
+/// Installs what the end-to-end tests need beside [`ensure`]'s: a newer wrangler, the Node that it asks for, the SDKs, and
+/// what else runs on Python.
 ///
 /// It takes workerd and esbuild from the clone's own `node_modules`, at the very versions that it wants: its
 /// `package.json` overrides both with links, for they would weigh three times what is left.
 pub(crate) fn ensure_clients() -> Result<()> {
-    npm_packages(&root().join("tests/e2e/clients"), "a newer wrangler and its Node; some 250 MB")?;
+    npm_packages(&root().join("tests/e2e/clients"), "a newer wrangler, its Node, and Cloudflare's SDK; some 450 MB")?;
     python::ensure()
 }
 
@@ -165,7 +165,7 @@ fn build_folder() -> PathBuf {
 }
 
 /// `$XDG_CACHE_HOME/tidegate/tools`, or what stands for it on this system.
-fn tools_folder() -> Result<PathBuf> {
+pub(crate) fn tools_folder() -> Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = variable("XDG_CACHE_HOME")
         .or_else(|| if cfg!(windows) { variable("LOCALAPPDATA") } else { None })

@@ -285,6 +285,7 @@ impl Chain {
             Event::Line { text, .. } => text,
             Event::Decision { record, .. } => record,
             Event::Hung { invocations, .. } => format!("workerd hung, perhaps in {}", invocations.join(", ")),
+            Event::Quarantined(script) => format!("{script} rests"),
             Event::Restarted { reason, .. } => format!("workerd ended: {reason}"),
             Event::Down { reason, .. } => format!("workerd does not run: {reason}"),
         };

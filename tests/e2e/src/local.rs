@@ -62,6 +62,7 @@ impl LocalPlatform {
             processes: NonZeroUsize::MIN,
             isolates: ISOLATES,
             dispatcher: None,
+            seeded: false,
         })
     }
 

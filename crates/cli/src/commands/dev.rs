@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use tidegate_platform::names::ScriptName;
 use tidegate_platform::runtime::{Egress, ISOLATES, installed_workerd};
-use tidegate_platform::{Auth, Options};
+use tidegate_platform::{Auth, Options, seed};
 
 use crate::cli::Format;
 use crate::dev::{self, ApiAccess, OutboundOptions, Plan, Secrets};
@@ -99,6 +99,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR")]
     upstream: Option<SocketAddr>,
 
+    /// Before each request to the API, forget everything but the state that the official SDKs' own test suites assume. For
+    /// running those: requests are answered one after another, and no token is asked for. On loopback alone.
+    #[arg(
+        long,
+        conflicts_with_all = ["account", "data", "dispatcher", "outbound", "policy", "token", "upstream", "worker"]
+    )]
+    seeded: bool,
+
     /// The workerd binary; by default the one that npm installed in this folder or one above it.
     #[arg(long, value_name = "PATH", env = "TIDEGATE_WORKERD")]
     workerd: Option<PathBuf>,
@@ -128,6 +136,12 @@ impl Args {
                 "choose another with `--port` or `--api-port`; `tidegate dev --help` says more",
             ));
         }
+        if self.seeded && !self.host.is_loopback() {
+            return Err(Failure::usage(
+                format!("a seeded platform listens on loopback alone, and {} is not loopback", self.host),
+                "leave out `--host`; `tidegate dev --help` says more",
+            ));
+        }
         // Read here and not by clap, which repeats what it refuses: tokens and secrets are not for the screen.
         let access = match self.token {
             Some(token) if is_token(&token) => ApiAccess::Given(token),
@@ -143,7 +157,8 @@ impl Args {
                     "leave out `--no-auth`, or listen on loopback; `tidegate dev --help` says more",
                 ));
             }
-            None if self.no_auth => ApiAccess::Open,
+            // Suites show a key of their own.
+            None if self.no_auth || self.seeded => ApiAccess::Open,
             // A temporary store knows no token.
             None if self.data.is_none() => ApiAccess::New(dev::new_token()?),
             None => ApiAccess::Kept,
@@ -171,13 +186,14 @@ impl Args {
             data: self.data,
             address: SocketAddr::new(self.host, self.port),
             api: SocketAddr::new(self.host, self.api_port),
-            account: self.account,
+            account: if self.seeded { seed::ACCOUNT.to_owned() } else { self.account },
             auth: Auth::Kept,
             workerd,
             egress: self.upstream.map_or(Egress::Public, Egress::Upstream),
             processes: self.processes,
             isolates: self.isolates,
             dispatcher: self.dispatcher.map(|name| name.as_str().to_owned()),
+            seeded: self.seeded,
         };
         Ok(Plan { platform, access, outbound })
     }
@@ -261,6 +277,27 @@ mod tests {
             assert!(matches!(plan(&["--host", host]).unwrap().access, ApiAccess::New(_)), "{host}");
         }
         assert!(refused(&["--no-auth", "--token", "s3cret"]).contains("cannot be used with"));
+    }
+
+    #[test]
+    fn a_seeded_platform_is_the_suites_account_without_tokens_on_loopback_and_nothing_else() {
+        let seeded = plan(&["--seeded"]).unwrap();
+        assert!(seeded.platform.seeded && matches!(seeded.access, ApiAccess::Open));
+        assert_eq!((seeded.platform.account.as_str(), &seeded.platform.data), (seed::ACCOUNT, &None));
+        assert!(plan(&["--seeded", "--no-auth", "--host", "::1", "--port", "0"]).is_ok());
+        assert!(!plan(&[]).unwrap().platform.seeded);
+        assert_eq!(plan(&["--seeded", "--host", "0.0.0.0"]).unwrap_err().outcome, Outcome::Usage);
+        for other in [
+            &["--account", "a"][..],
+            &["--data", "d"],
+            &["--dispatcher", "d"],
+            &["--policy", "p.toml"],
+            &["--token", "s3cret"],
+            &["--upstream", "127.0.0.1:1"],
+            &["--worker", "w"],
+        ] {
+            assert!(refused(&[&["--seeded"], other].concat()).contains("cannot be used with"), "{other:?}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ const TRIES: usize = 8;
 /// What the runtime takes a Worker to be of that names no date (Cloudflare's documentation names it).
 const DEFAULT_DATE: &str = "2021-11-02";
 /// The types of bindings that an upload keeps which says nothing of it: secrets outlive deployments.
-const KEPT: [&str; 1] = ["secret_text"];
+const KEPT: [&str; 2] = ["secret_key", "secret_text"];
 /// The setting that remembers which client deployed: `wrangler` asks before it overwrites what others did.
 pub(super) const DEPLOYED_FROM: &str = "last_deployed_from";
 

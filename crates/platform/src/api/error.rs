@@ -11,6 +11,7 @@ use utoipa::IntoResponses;
 
 use super::envelope::{self, List, Page, ResponseInfo, Responses, Success};
 use super::upload::{LARGEST_SCRIPT, MIB};
+use crate::d1::D1Error;
 use crate::deploy::DeployError;
 use crate::kv::KvError;
 use crate::names::NameError;
@@ -95,6 +96,8 @@ pub(super) enum Fault {
     Inherit(String),
     /// A binding to a KV namespace that is none.
     KvBinding { id: String },
+    /// A binding to a D1 database that is not there.
+    D1Binding { binding: String, id: String },
     /// A binding to a Worker that is not there.
     ServiceBinding { binding: String, service: String },
 
@@ -109,6 +112,16 @@ pub(super) enum Fault {
     SecretMissing(String),
     /// A tag that cannot be.
     Tag(String),
+
+    // Of D1.
+    /// No such database: how it was named.
+    D1Missing(String),
+    /// One of this name exists.
+    D1Exists(String),
+    /// A request that cannot be.
+    D1Request(String),
+    /// Why a query failed.
+    D1Query(D1Error),
 
     // Of KV.
     /// No such key.
@@ -239,6 +252,16 @@ impl Fault {
                     shown(id)
                 ),
             ),
+            Self::D1Binding { binding, id } => (
+                S::BAD_REQUEST,
+                10181,
+                format!(
+                    "D1 binding '{}' references database '{}' which was not found. Verify the database exists in your \
+                     account and that the database_id in your configuration is correct.",
+                    shown(binding),
+                    shown(id)
+                ),
+            ),
             Self::ServiceBinding { binding, service } => (
                 S::BAD_REQUEST,
                 10143,
@@ -254,6 +277,18 @@ impl Fault {
 
             Self::SecretMissing(name) => (S::NOT_FOUND, 10056, format!("Binding '{}' not found.", shown(name))),
             Self::Tag(why) => (S::BAD_REQUEST, 100_134, why.clone()),
+
+            Self::D1Missing(name) => (S::NOT_FOUND, 7404, format!("The database {} could not be found", shown(name))),
+            Self::D1Exists(name) => {
+                (S::BAD_REQUEST, 7502, format!("database with name '{}' already exists", shown(name)))
+            }
+            Self::D1Request(why) => (S::BAD_REQUEST, 7400, format!("The request is malformed: {why}")),
+            Self::D1Query(D1Error::NotFound) => (S::NOT_FOUND, 7404, "The database could not be found".to_owned()),
+            Self::D1Query(error @ D1Error::Overloaded) => (S::TOO_MANY_REQUESTS, 7500, error.to_string()),
+            Self::D1Query(error @ (D1Error::Closed | D1Error::Storage(_))) => {
+                (S::INTERNAL_SERVER_ERROR, 7500, format!("internal error: {error}"))
+            }
+            Self::D1Query(error @ D1Error::Query(_)) => (S::BAD_REQUEST, 7500, error.to_string()),
 
             Self::KvKeyMissing => (S::NOT_FOUND, 10009, "get: 'key not found'".to_owned()),
             Self::KvNamespaceMissing => (S::NOT_FOUND, 10013, "namespace not found".to_owned()),
@@ -354,6 +389,12 @@ impl From<KvError> for Fault {
     }
 }
 
+impl From<D1Error> for Fault {
+    fn from(error: D1Error) -> Self {
+        Self::D1Query(error)
+    }
+}
+
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         match error {
@@ -362,6 +403,7 @@ impl From<StoreError> for Fault {
             StoreError::VersionNotFound => Self::VersionMissing,
             StoreError::KvNamespaceNotFound => Self::KvNamespaceMissing,
             StoreError::KvNamespaceExists => Self::KvNamespaceExists,
+            StoreError::D1DatabaseNotFound => Self::D1Query(D1Error::NotFound),
             StoreError::Conflict => Self::Busy,
             StoreError::Cursor => Self::Query(error.to_string()),
             StoreError::AssetNotWanted(_)

@@ -7,6 +7,8 @@
 //!                                                             └─► 404/7003, told to whoever listens (Api::unknown_routes)
 //! ```
 //!
+//! Behind `auth`, [`seeded`] puts the store back before each request, for who asked for that.
+//!
 //! A script of a dispatch namespace and one of the account's own are one thing here: the same handlers serve
 //! `…/dispatch/namespaces/{namespace}/scripts/{script}` and `…/workers/scripts/{script}`, and what tells them apart is
 //! the [`Target`](path::Target) that the path makes. Every answer, errors of every kind included, is in Cloudflare's
@@ -14,12 +16,14 @@
 //!
 //! Bodies are bounded on every route: [`body::read`] and the forms of [`upload`] are the only readers.
 
+mod analytics;
 mod assets;
 mod auth;
 mod bindings;
 mod body;
 mod change;
 mod content;
+mod d1;
 mod envelope;
 mod error;
 mod handling;
@@ -32,6 +36,7 @@ mod query;
 mod routes;
 mod scripts;
 mod secrets;
+mod seeded;
 mod serve;
 mod services;
 mod settings;
@@ -53,7 +58,7 @@ pub use self::openapi::{Document, openapi};
 pub use self::serve::serve;
 use crate::room::Room;
 use crate::runtime::Runtime;
-use crate::store::{Change, Store};
+use crate::store::{Change, Seed, Store};
 
 /// What stands between a Worker's name and `workers.dev`, as `wrangler` shows it.
 const SUBDOMAIN: &str = "tidegate";
@@ -106,6 +111,8 @@ pub struct Api {
     account: String,
     auth: bool,
     turns: change::Turns,
+    d1_uploads: d1::Uploads,
+    seeded: Option<seeded::Seeded>,
     limits: Limits,
     room: Room,
     pub(crate) unknown_routes: broadcast::Sender<String>,
@@ -125,8 +132,18 @@ impl Api {
             account: account.into(),
             auth,
             turns: change::Turns::default(),
+            d1_uploads: d1::Uploads::default(),
+            seeded: None,
             unknown_routes,
         }
+    }
+
+    /// From now on the store is put back to this state before each request, and requests are answered one after another.
+    /// All else that is in the store is lost.
+    #[must_use]
+    pub fn seeded(mut self, seed: Seed) -> Self {
+        self.seeded = Some(seeded::Seeded::new(seed));
+        self
     }
 
     /// The same within other limits.
@@ -139,6 +156,11 @@ impl Api {
     /// to.
     pub fn unknown_routes(&self) -> broadcast::Receiver<String> {
         self.unknown_routes.subscribe()
+    }
+
+    /// Whether secret keys must be keys.
+    fn key_material(&self) -> bindings::Material {
+        if self.seeded.is_some() { bindings::Material::Passing } else { bindings::Material::Given }
     }
 
     fn runtime(&self) -> Result<&Runtime, Fault> {

@@ -36,7 +36,8 @@ pub(super) struct Namespace {
 /// A dispatch namespace that is to be made.
 #[derive(Deserialize, ToSchema)]
 struct NewNamespace {
-    #[schema(required, nullable = false)]
+    /// Without one it is made.
+    #[schema(nullable = false)]
     name: Option<String>,
 }
 
@@ -67,8 +68,7 @@ pub(super) async fn list(State(api): State<Api>, query: Query) -> Paged<Namespac
 )]
 pub(super) async fn create(State(api): State<Api>, body: Body) -> Reply<Namespace> {
     let NewNamespace { name } = body::json(body).await?;
-    let name = name.ok_or_else(|| Fault::Unreadable("the body must have a `name`".to_owned()))?;
-    let name = namespace_name(&name)?;
+    let name = namespace_name(&name.unwrap_or_else(|| format!("namespace-{}", uuid::Uuid::new_v4().simple())))?;
     let namespace =
         writing(&api.store, move |store| store.create_namespace(&name).map_err(|error| existing(error, name.as_str())))
             .await?;

@@ -61,8 +61,9 @@ impl IntoResponses for Description {
 }
 
 /// What the captures of paths are: name, meaning, and the form that it has. A capture of another form is refused with 400.
-const CAPTURES: [(&str, &str, &str); 10] = [
+const CAPTURES: [(&str, &str, &str); 11] = [
     ("account_id", "The account: the one that this platform has.", "^[0-9a-f]{32}$"),
+    ("database_id", "The id of a D1 database, or its name.", ""),
     ("dispatch_namespace", "The name of a dispatch namespace.", NAME),
     ("id", "The id of a tail.", "^[0-9a-f]{32}$"),
     ("key_name", "A key, percent-encoded.", ""),

@@ -6,18 +6,21 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, put};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::Fault;
 use super::{
-    Api, assets, auth, bindings, body, content, handling, kv, namespaces, not_yet, openapi, path, scripts, secrets,
-    services, settings, tags, tails, user, versions,
+    Api, analytics, assets, auth, bindings, body, content, d1, handling, kv, namespaces, not_yet, openapi, path,
+    scripts, secrets, seeded, services, settings, tags, tails, user, versions,
 };
 
 /// Where the API begins.
 pub(super) const BASE: &str = "/client/v4";
+
+/// Where scripts for D1 are put. The rest of such a URL is a permission of its own: no token is shown there.
+pub(super) const D1_UPLOADS: &str = "/client/v4/d1-uploads";
 
 impl Api {
     /// All routes.
@@ -25,14 +28,20 @@ impl Api {
         let account = Router::from(account()).route_layer(from_fn_with_state(self.clone(), path::own_account));
         let base = Router::from(base()).nest(ACCOUNT, account);
         let followed = Router::new().route("/tails/{id}", get(tails::connect)).with_state(self.clone());
+        let scripts = Router::new()
+            .route(&format!("{D1_UPLOADS}/{{name}}"), put(d1::upload))
+            .layer(from_fn_with_state(self.clone(), handling::with_room))
+            .layer(from_fn(handling::to_the_end));
         Router::new()
             .nest(BASE, base)
             .fallback(not_routed)
             .method_not_allowed_fallback(method_not_allowed)
             // The last is the first to see a request.
+            .layer(from_fn_with_state(self.clone(), seeded::reset))
             .layer(from_fn_with_state(self.clone(), handling::with_room))
             .layer(from_fn(handling::to_the_end))
             .layer(from_fn_with_state(self.clone(), auth::admit))
+            .merge(scripts)
             .layer(from_fn_with_state(self.limits.pace, body::drain))
             .layer(map_response(guarded))
             .with_state(self)
@@ -58,6 +67,7 @@ fn base() -> OpenApiRouter<Api> {
         .routes(routes!(user::accounts))
         .routes(routes!(user::memberships))
         .routes(routes!(not_yet::zones))
+        .routes(routes!(d1::graphql))
 }
 
 /// What belongs to the account.
@@ -67,6 +77,8 @@ fn account() -> OpenApiRouter<Api> {
         .merge(dispatch_namespaces())
         .merge(workers())
         .nest("/storage/kv/namespaces", kv::routes())
+        .nest("/d1/database", d1::routes())
+        .routes(routes!(analytics::post, analytics::get))
 }
 
 fn dispatch_namespaces() -> OpenApiRouter<Api> {
@@ -115,7 +127,7 @@ fn workers() -> OpenApiRouter<Api> {
         .routes(routes!(not_yet::domains_changeset))
         .routes(routes!(not_yet::domains_records));
     OpenApiRouter::default()
-        .routes(routes!(scripts::list_in_account))
+        .routes(routes!(scripts::list_in_account, scripts::delete_many_in_account))
         .nest("/workers/scripts/{script_name}", script)
         // As `wrangler tail NAMESPACE/SCRIPT` asks.
         .nest("/workers/scripts/{script_name}/{user_worker}", tails())

@@ -65,8 +65,10 @@ struct NamedHandler {
 pub(super) struct Runs {
     #[schema(value_type = String)]
     pub(super) usage_model: Value,
+    /// Left out where it was not set: an empty object is none of those that Cloudflare's description has.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object)]
-    pub(super) placement: Value,
+    pub(super) placement: Option<Value>,
 }
 
 /// The settings of a script that belong to no version of it. Kept, and of no effect here.
@@ -214,9 +216,33 @@ pub(super) async fn delete_many(
     query: Query,
 ) -> Result<AtTopToo<DeletedScripts>, Fault> {
     let filter = query.tags()?.unwrap_or_default();
+    deleted(&api, Scope::Namespace(namespace.id), filter, &query).await
+}
+
+/// Deletes those of the account's own scripts that a filter meets. An older page of Cloudflare's has this; without a filter
+/// nobody can have meant it.
+#[utoipa::path(
+    delete,
+    path = "/workers/scripts",
+    tag = "Scripts",
+    params(
+        ("tags" = String, Query, description = "Pairs of a tag and `yes` or `no`, such as `paid:yes,trial:no`."),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "How many at most."),
+    ),
+)]
+pub(super) async fn delete_many_in_account(
+    State(api): State<Api>,
+    query: Query,
+) -> Result<AtTopToo<DeletedScripts>, Fault> {
+    let filter = query
+        .tags()?
+        .ok_or_else(|| Fault::Query("say which Workers of the account to delete, as in `tags=trial:yes`".to_owned()))?;
+    deleted(&api, Scope::Account, filter, &query).await
+}
+
+async fn deleted(api: &Api, scope: Scope, filter: TagFilter, query: &Query) -> Result<AtTopToo<DeletedScripts>, Fault> {
     let limit = query.number("limit", 1, MOST)?.unwrap_or(MOST);
-    let (changes, has_more) =
-        writing(&api.store, move |store| store.delete_scripts(Scope::Namespace(namespace.id), &filter, limit)).await?;
+    let (changes, has_more) = writing(&api.store, move |store| store.delete_scripts(scope, &filter, limit)).await?;
     api.apply(&changes).await;
     let deleted: Vec<_> =
         changes.into_iter().map(|change| DeletedScript { id: change.key.name.as_str().to_owned() }).collect();
@@ -292,7 +318,7 @@ pub(super) fn describe(script: &store::Script) -> Script {
         compatibility_flags: script.version.compatibility_flags.clone(),
         runs: Runs {
             usage_model: setting("usage_model", json!("standard")),
-            placement: setting("placement", json!({})),
+            placement: settings.get("placement").cloned(),
         },
         last_deployed_from: setting(DEPLOYED_FROM, json!("api")),
         settings: ScriptSettings {

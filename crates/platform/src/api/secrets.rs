@@ -1,4 +1,4 @@
-//! Secrets of a script. Their text goes in and is never shown.
+//! Secrets of a script, texts and keys. They go in and are never shown.
 
 use std::collections::BTreeMap;
 
@@ -9,47 +9,77 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::Api;
-use super::bindings::{check_count, secret_text, with_value};
+use super::bindings::{Material, NewKey, check_count, secret, with_value};
 use super::body;
 use super::change::{Check, derive};
 use super::envelope::{List, Nothing, done, ok};
 use super::error::{Fault, Reply, TooMany};
 use super::path::{Captures, Target};
 use crate::deploy::blocking;
-use crate::worker::{Binding, BindingValue};
+use crate::worker::{Binding, BindingValue, KeyFormat, SecretKey};
 
-/// A secret, without its text.
+/// A secret, without its text or key.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Secret {
-    name: String,
-    #[serde(rename = "type")]
-    kind: SecretType,
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum Secret {
+    SecretKey {
+        name: String,
+        #[schema(value_type = Object)]
+        algorithm: Value,
+        #[schema(value_type = String)]
+        format: KeyFormat,
+        usages: Vec<String>,
+    },
+    SecretText {
+        name: String,
+    },
 }
 
-/// The types of secrets.
+/// The type of a text.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum SecretType {
+#[expect(dead_code, reason = "what a body is read as by hand")]
+enum TextType {
     SecretText,
 }
 
-/// A secret that is to be set.
-#[derive(ToSchema)]
+/// The type of a key.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 #[expect(dead_code, reason = "what a body is read as by hand")]
-struct NewSecret {
-    #[schema(min_length = 1)]
-    name: String,
-    text: String,
-    #[serde(rename = "type")]
-    #[schema(nullable = false)]
-    kind: Option<SecretType>,
+enum KeyType {
+    SecretKey,
+}
+
+/// A secret that is to be set.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "what a body is read as by hand")]
+enum NewSecret {
+    Text {
+        #[schema(min_length = 1)]
+        name: String,
+        text: String,
+        #[serde(rename = "type")]
+        #[schema(nullable = false)]
+        kind: Option<TextType>,
+    },
+    Key {
+        #[schema(min_length = 1)]
+        name: String,
+        #[serde(rename = "type")]
+        kind: KeyType,
+        #[serde(flatten)]
+        key: NewKey,
+    },
 }
 
 /// Secrets that are to be set, and with `null` to be deleted.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "what a body is read as by hand")]
 struct SecretChanges {
-    secrets: BTreeMap<String, SecretChange>,
+    #[schema(nullable = false)]
+    secrets: Option<BTreeMap<String, SecretChange>>,
 }
 
 /// What a secret is to be.
@@ -63,7 +93,15 @@ enum SecretChange {
         text: String,
         #[serde(rename = "type")]
         #[schema(nullable = false)]
-        kind: Option<SecretType>,
+        kind: Option<TextType>,
+    },
+    SetKey {
+        #[schema(nullable = false)]
+        name: Option<String>,
+        #[serde(rename = "type")]
+        kind: KeyType,
+        #[serde(flatten)]
+        key: NewKey,
     },
     Delete,
 }
@@ -71,17 +109,16 @@ enum SecretChange {
 /// Lists the secrets of a script.
 #[utoipa::path(get, path = "/secrets", tag = "Secrets")]
 pub(super) async fn list(State(api): State<Api>, target: Target) -> Reply<List<Secret>> {
-    ok(names(&api, &target).await?.into_iter().map(show).collect())
+    ok(secrets(&api, &target).await?.into_values().collect())
 }
 
 /// Shows that there is a secret.
 #[utoipa::path(get, path = "/secrets/{secret_name}", tag = "Secrets")]
 pub(super) async fn get(State(api): State<Api>, target: Target, captures: Captures) -> Reply<Secret> {
     let name = captures.one("secret_name");
-    if names(&api, &target).await?.iter().any(|other| other == name) {
-        ok(show(name.to_owned()))
-    } else {
-        Err(Fault::SecretMissing(name.to_owned()))
+    match secrets(&api, &target).await?.remove(name) {
+        Some(secret) => ok(secret),
+        None => Err(Fault::SecretMissing(name.to_owned())),
     }
 }
 
@@ -92,9 +129,10 @@ pub(super) async fn put(State(api): State<Api>, target: Target, body: Body) -> R
     let Some(Value::String(name)) = fields.remove("name").filter(|name| name != "") else {
         return Err(Fault::BindingName(0));
     };
-    let secret = secret_text(&name, fields)?;
-    change(&api, &target, vec![(name.clone(), Some(secret))]).await?;
-    ok(show(name))
+    let value = secret(&name, fields, api.key_material())?;
+    let shown = show(&name, &value).ok_or_else(|| Fault::SecretMissing(name.clone()))?;
+    change(&api, &target, vec![(name, Some(value))]).await?;
+    ok(shown)
 }
 
 /// Deletes a secret.
@@ -114,44 +152,62 @@ pub(super) async fn delete(State(api): State<Api>, target: Target, captures: Cap
 )]
 pub(super) async fn patch_many(State(api): State<Api>, target: Target, body: Body) -> Reply<BTreeMap<String, Secret>> {
     let mut fields: Map<String, Value> = body::json(body).await?;
-    let Some(Value::Object(secrets)) = fields.remove("secrets") else {
-        return Err(Fault::Unreadable("the body must have an object `secrets`".to_owned()));
+    let wanted = match fields.remove("secrets") {
+        None => Map::new(),
+        Some(Value::Object(wanted)) => wanted,
+        Some(_) => return Err(Fault::Unreadable("`secrets` must be an object".to_owned())),
     };
-    let mut changes = Vec::with_capacity(secrets.len());
-    for (name, value) in secrets {
+    let mut changes = Vec::with_capacity(wanted.len());
+    for (name, value) in wanted {
         let secret = match value {
             Value::Null => None,
             Value::Object(mut fields) => {
                 // The entry may repeat its name.
                 fields.remove("name");
-                Some(secret_text(&name, fields)?)
+                Some(secret(&name, fields, api.key_material())?)
             }
             _ => return Err(Fault::Unreadable(format!("secret `{name}` must be an object, or `null` to delete it"))),
         };
         changes.push((name, secret));
     }
-    change(&api, &target, changes).await?;
-    let all = names(&api, &target).await?;
-    ok(all.into_iter().map(|name| (name.clone(), show(name))).collect())
+    if !changes.is_empty() {
+        change(&api, &target, changes).await?;
+    }
+    ok(secrets(&api, &target).await?)
 }
 
-fn show(name: String) -> Secret {
-    Secret { name, kind: SecretType::SecretText }
-}
-
-async fn names(api: &Api, target: &Target) -> Result<Vec<String>, Fault> {
+/// All secrets, as they are shown.
+async fn secrets(api: &Api, target: &Target) -> Result<BTreeMap<String, Secret>, Fault> {
     let key = target.key.clone();
-    let code = blocking(&api.store, move |store| store.load(&key)).await?.code;
-    Ok(code.bindings.into_iter().filter(is_secret).map(|binding| binding.name).collect())
+    let bindings = blocking(&api.store, move |store| store.load(&key)).await?.code.bindings;
+    Ok(bindings.into_iter().filter_map(|Binding { name, value }| Some((name.clone(), show(&name, &value)?))).collect())
+}
+
+/// A binding as a secret; none if it is no secret.
+fn show(name: &str, value: &BindingValue) -> Option<Secret> {
+    let name = name.to_owned();
+    match value {
+        BindingValue::SecretKey(SecretKey { algorithm, format, usages, .. }) => {
+            Some(Secret::SecretKey { name, algorithm: algorithm.clone(), format: *format, usages: usages.clone() })
+        }
+        BindingValue::SecretText { .. } => Some(Secret::SecretText { name }),
+        _ => None,
+    }
 }
 
 fn is_secret(binding: &Binding) -> bool {
-    matches!(binding.value, BindingValue::SecretText { .. })
+    matches!(binding.value, BindingValue::SecretKey(_) | BindingValue::SecretText { .. })
 }
 
 /// Sets (`Some`) and deletes (`None`) secrets: all or, on an error, none.
 async fn change(api: &Api, target: &Target, changes: Vec<(String, Option<BindingValue>)>) -> Result<(), Fault> {
-    derive(api, &target.key, Check::CarriedOver, None, move |_, code| {
+    // A text cannot keep a Worker from starting; a key that cannot be imported does.
+    let is_key = |(_, secret): &(String, Option<BindingValue>)| matches!(secret, Some(BindingValue::SecretKey(_)));
+    let check = match api.key_material() {
+        Material::Given if changes.iter().any(is_key) => Check::Started,
+        _ => Check::CarriedOver,
+    };
+    derive(api, &target.key, check, None, move |_, code| {
         for (name, secret) in &changes {
             let taken = code.bindings.iter().any(|binding| binding.name == *name && !is_secret(binding));
             match secret {

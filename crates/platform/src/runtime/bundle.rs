@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::worker::{Binding, BindingValue, Code, Entry, ModuleKind};
+use crate::worker::{Binding, BindingValue, Code, Entry, ModuleKind, SecretKey};
 
 #[derive(Serialize)]
 struct Head<'c> {
@@ -59,6 +59,10 @@ pub(super) fn encode(code: &Code, version: &str, trusted: bool, followed: bool) 
 fn binding(binding: &Binding) -> Value {
     let name = &binding.name;
     match &binding.value {
+        BindingValue::AnalyticsEngine { dataset } => {
+            json!({ "type": "analytics_engine", "name": name, "dataset": dataset })
+        }
+        BindingValue::D1 { database_id } => json!({ "type": "d1", "name": name, "database_id": database_id }),
         BindingValue::Assets => json!({ "type": "assets", "name": name }),
         BindingValue::DataBlob { part } => json!({ "type": "data_blob", "name": name, "part": part }),
         BindingValue::DispatchNamespace { namespace, outbound } => {
@@ -69,6 +73,13 @@ fn binding(binding: &Binding) -> Value {
             json!({ "type": "kv_namespace", "name": name, "namespace_id": namespace_id })
         }
         BindingValue::PlainText { text } => json!({ "type": "plain_text", "name": name, "text": text }),
+        BindingValue::Ratelimit { namespace_id, limit, period } => {
+            json!({ "type": "ratelimit", "name": name, "namespace_id": namespace_id, "limit": limit, "period": period })
+        }
+        BindingValue::SecretKey(SecretKey { algorithm, format, usages, data }) => json!({
+            "type": "secret_key", "name": name, "algorithm": algorithm, "format": format, "usages": usages,
+            "data": data.expose(),
+        }),
         BindingValue::SecretText { text } => json!({ "type": "secret_text", "name": name, "text": text.expose() }),
         BindingValue::Service { service, entrypoint, .. } => {
             json!({ "type": "service", "name": name, "service": service.as_str(), "entrypoint": entrypoint })

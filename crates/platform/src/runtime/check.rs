@@ -21,6 +21,9 @@ use crate::worker::Code;
 /// Cloudflare gives a script a second of CPU time to start in. Here it is time on the clock, of a crowded machine.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// As long as the answer may be: names of handlers, or a message. It is the candidate that makes it up.
+const LONGEST_ANSWER: usize = 256 * 1024;
+
 /// The process that starts candidates, one at a time: if one hangs, it is clear which.
 pub(super) struct Checker {
     pub(super) workerd: PathBuf,
@@ -35,6 +38,8 @@ pub(super) struct Checker {
 pub(super) struct Running {
     process: Option<Process>,
     started: u64,
+    /// Whether it has seen a candidate.
+    used: bool,
 }
 
 /// Why there is no answer.
@@ -65,9 +70,16 @@ impl Checker {
         let name = Uuid::new_v4().simple().to_string();
         let mut running = self.running.lock().await;
         self.candidates.put(&name, bytes);
+        let used = running.used;
         let mut answer = self.ask(&mut running, &name).await;
-        if matches!(answer, Err(Silence::Dead(_))) {
-            // It may have been somebody else who killed the process. A candidate that ends it ends the next one as well.
+        // It may have been somebody else who killed the process, or an earlier candidate that left a loop behind. One that
+        // ends or stops it itself does so to a process that has seen no other as well.
+        let again = match &answer {
+            Err(Silence::Dead(_)) => true,
+            Err(Silence::Hung) => used,
+            Ok(_) | Err(Silence::NotStarted(_)) => false,
+        };
+        if again {
             answer = self.ask(&mut running, &name).await;
         }
         self.candidates.remove(&name);
@@ -76,9 +88,14 @@ impl Checker {
             Silence::Hung => StartError::TooSlow,
             Silence::Dead(why) => StartError::Script(format!("Script startup exceeded memory limit. ({why})")),
         })?;
-        match serde_json::from_slice(&answer).map_err(|error| runtime(&error))? {
-            Outcome::Started(started) => Ok(started),
-            Outcome::Message(message) => {
+        if answer.len() > LONGEST_ANSWER {
+            return Err(StartError::Script("its handlers, or what it threw, are too long to be told".to_owned()));
+        }
+        // What it says of itself passes through code of its own, and may be anything.
+        match serde_json::from_slice(&answer) {
+            Err(_) => Err(StartError::Script("the names of its handlers cannot be told".to_owned())),
+            Ok(Outcome::Started(started)) => Ok(started),
+            Ok(Outcome::Message(message)) => {
                 let message = message.strip_prefix("Failed to start Worker:\n").unwrap_or(&message);
                 Err(StartError::Script(message.to_owned()))
             }
@@ -88,6 +105,7 @@ impl Checker {
     /// Has the process start a candidate. One that does not answer is not asked again: the next gets another process.
     async fn ask(&self, running: &mut Running, name: &str) -> Result<Bytes, Silence> {
         let socket = self.ready(running).await.map_err(Silence::NotStarted)?;
+        running.used = true;
         let asked = ask(&socket, Method::POST, &format!("/{name}"), Vec::new(), LIMIT).await;
         if asked.is_err()
             && let Some(mut process) = running.process.take()
@@ -109,6 +127,7 @@ impl Checker {
         }
         if running.process.is_none() {
             running.started += 1;
+            running.used = false;
             let start = Start {
                 workerd: &self.workerd,
                 config: &self.config,

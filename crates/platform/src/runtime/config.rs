@@ -27,9 +27,12 @@ const OWN: [(&str, &str); 4] = [
 const LEDGER: (&str, &str) = ("ledger.js", include_str!("js/ledger.js"));
 
 /// Modules that they put into the Workers that they load: texts, to them.
-const WITHIN: [(&str, &str); 4] = [
+const WITHIN: [(&str, &str); 7] = [
     ("within/bindings.js", include_str!("js/within/bindings.js")),
     ("within/control.js", include_str!("js/within/control.js")),
+    ("within/counting.js", include_str!("js/within/counting.js")),
+    ("within/d1.js", include_str!("js/within/d1.js")),
+    ("within/hidden.js", include_str!("js/within/hidden.js")),
     ("within/listeners.js", include_str!("js/within/listeners.js")),
     ("within/parameters.js", include_str!("js/within/parameters.js")),
 ];
@@ -113,7 +116,7 @@ const gate :Workerd.Worker = (
   globalOutbound = "internet",
   bindings = [
     {gate}, (name = "LEDGER", service = (name = "ledger", entrypoint = "Ledger")),
-    (name = "OVER", service = "ledger"), (name = "TAIL", service = "tail"),
+    (name = "TAIL", service = "tail"),
   ],
   tails = ["tail"],
 );

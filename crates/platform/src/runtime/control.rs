@@ -1,19 +1,25 @@
-//! What the Workers in workerd ask of the platform, over a unix socket: code, and KV.
+//! What the Workers in workerd ask of the platform, over a unix socket: code, KV, and D1.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::bundle;
+use super::quarantine::Quarantine;
+use super::ratelimit::RateLimits;
+use crate::analytics::{AnalyticsError, DataPoint, is_dataset};
+use crate::d1::{self, Call, Outcome, Query as D1Query, Shape};
 use crate::deploy::{blocking, writing};
 use crate::kv::{self, KvError};
 use crate::names::ScriptName;
@@ -31,6 +37,8 @@ pub(super) struct Control {
     pub(super) dispatcher: Option<String>,
     pub(super) candidates: Candidates,
     pub(super) tails: Tails,
+    pub(super) quarantine: Quarantine,
+    pub(super) limits: RateLimits,
 }
 
 /// Code that is to be started before it is accepted, as it travels, by a name for the while.
@@ -61,6 +69,9 @@ impl Control {
             .route("/tail/{scope}/{name}", post(tail))
             .route("/kv/{id}/value/{*key}", get(kv_get).put(kv_put).delete(kv_delete))
             .route("/kv/{id}/keys", get(kv_keys))
+            .route("/d1/{id}", post(d1_call))
+            .route("/ratelimit", post(rate_limit))
+            .route("/analytics/{dataset}", post(data_point))
             .layer(DefaultBodyLimit::max(kv::LARGEST_VALUE))
             .with_state(self)
     }
@@ -76,7 +87,9 @@ impl From<StoreError> for Refusal {
             StoreError::NamespaceNotFound
             | StoreError::ScriptNotFound
             | StoreError::VersionNotFound
+            | StoreError::D1DatabaseNotFound
             | StoreError::KvNamespaceNotFound => StatusCode::NOT_FOUND,
+            StoreError::Cursor => StatusCode::BAD_REQUEST,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self(status, error.to_string())
@@ -154,6 +167,13 @@ fn dispatchers(store: &Store) -> Result<Vec<ScriptName>, StoreError> {
 }
 
 async fn worker(State(control): State<Control>, Path((scope, name)): Path<(String, String)>) -> Answer {
+    if let Some(left) = control.quarantine.rest(&format!("{scope}/{name}"), Instant::now()) {
+        // `js/isolates.js` passes both on.
+        let seconds = left.as_secs() + 1;
+        let text =
+            format!("the Worker `{name}` hung or ended the runtime again and again, and rests for {seconds} s\n");
+        return Ok((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, seconds)], text).into_response());
+    }
     let key = key(&scope, &name)?;
     let followed = control.tails.follow(&key);
     encoded(&blocking(&control.store, move |store| store.load(&key)).await?, followed)
@@ -291,4 +311,57 @@ async fn kv_keys(State(control): State<Control>, Path(id): Path<String>, Query(a
         cursor: page.cursor,
     };
     Ok(axum::Json(listed).into_response())
+}
+
+#[derive(Deserialize)]
+struct D1Call {
+    queries: Vec<D1Query>,
+    #[serde(default)]
+    several: bool,
+}
+
+/// A call of a D1 database. What fails is an answer too: its text is for the Worker.
+async fn d1_call(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Answer {
+    let bad = |error: serde_json::Error| Refusal(StatusCode::BAD_REQUEST, error.to_string());
+    let D1Call { queries, several } = serde_json::from_slice(&body).map_err(bad)?;
+    let database = blocking(&control.store, move |store| store.d1_database(&id)).await?;
+    let call = Call { queries, shape: Shape::Arrays, several };
+    let answer = match control.store.databases().call(&database.id, call).await {
+        // The results are JSON already.
+        Ok(outcomes) => format!(r#"{{"bookmark":"{}","results":{}}}"#, d1::bookmark(), Outcome::all(&outcomes)),
+        Err(error) => json!({ "error": error.to_string() }).to_string(),
+    };
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
+}
+
+#[derive(Deserialize)]
+struct Limited {
+    namespace: String,
+    key: String,
+    limit: u64,
+    period: u64,
+}
+
+/// Whether a call is within a rate limit.
+async fn rate_limit(State(control): State<Control>, axum::Json(asked): axum::Json<Limited>) -> Answer {
+    let Limited { namespace, key, limit, period } = asked;
+    let success = control.limits.count(&namespace, &key, limit, period);
+    Ok(axum::Json(json!({ "success": success })).into_response())
+}
+
+/// A data point that a Worker wrote: it is kept when this is answered.
+async fn data_point(
+    State(control): State<Control>,
+    Path(dataset): Path<String>,
+    axum::Json(point): axum::Json<DataPoint>,
+) -> Answer {
+    if !is_dataset(&dataset) {
+        return Err(Refusal(StatusCode::BAD_REQUEST, "no dataset has such a name".to_owned()));
+    }
+    let written = blocking(&control.store, move |store| store.analytics().write(&dataset, &point)).await;
+    written.map_err(|error| match error {
+        AnalyticsError::Point(_) | AnalyticsError::Query(_) => Refusal(StatusCode::BAD_REQUEST, error.to_string()),
+        AnalyticsError::File(_) => Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    })?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -8,6 +8,8 @@ mod control;
 mod output;
 mod process;
 mod processes;
+mod quarantine;
+mod ratelimit;
 mod supervisor;
 mod version;
 
@@ -27,12 +29,14 @@ use uuid::Uuid;
 use self::check::Checker;
 use self::control::{Candidates, Control};
 use self::processes::Processes;
+use self::quarantine::Quarantine;
 use crate::store::{Change, Started, Store};
 use crate::tails::Tails;
 use crate::worker::{Code, NamespaceId};
 
 pub use self::config::{CF_HEADER, SCHEME_HEADER};
 pub use self::control::WORKERS_DOMAIN;
+pub use self::quarantine::REST;
 pub use self::supervisor::PATIENCE;
 
 /// How long a port may be another's before it counts as taken.
@@ -144,6 +148,8 @@ pub enum Event {
         /// The user Workers that were under way in it, the likeliest culprit first, as `namespace/script`.
         invocations: Vec<String>,
     },
+    /// A user Worker, as `namespace/script`, has hung or ended workerd so often that it is not run for a while, [`REST`].
+    Quarantined(String),
     /// A workerd ended by itself (its memory was exhausted, somebody killed it) and was started again.
     Restarted {
         /// The process that ended.
@@ -181,6 +187,7 @@ struct Inner {
     config: PathBuf,
     mark: String,
     events: broadcast::Sender<Event>,
+    quarantine: Quarantine,
 }
 
 impl Inner {
@@ -227,11 +234,14 @@ impl Runtime {
 
         let candidates = Candidates::default();
         let tails = Tails::default();
+        let quarantine = Quarantine::default();
         let control = Control {
             store: store.clone(),
             dispatcher: options.dispatcher.clone(),
             candidates: candidates.clone(),
             tails: tails.clone(),
+            quarantine: quarantine.clone(),
+            limits: ratelimit::RateLimits::default(),
         };
         let _ = std::fs::remove_file(&control_socket);
         let control_listener = listen(&control_socket).map_err(io("cannot open a socket in"))?;
@@ -249,7 +259,8 @@ impl Runtime {
         });
         let count = options.processes;
         let events = output::events();
-        let inner = Arc::new(Inner { options, store, listener: listener.into(), address, config, mark, events });
+        let inner =
+            Arc::new(Inner { options, store, listener: listener.into(), address, config, mark, events, quarantine });
         let (processes, ()) = tokio::try_join!(Processes::start(&inner, count), Arc::clone(&checker).warm())?;
         Ok(Self { inner, processes: Arc::new(processes), checker, tails, _control: Arc::new(answering) })
     }
@@ -257,6 +268,9 @@ impl Runtime {
     /// Tells all processes which versions are current; comes back when that is what new requests run, wherever they meet
     /// it. A process that hangs is waited for, until it is replaced.
     pub async fn apply(&self, changes: &[Change]) {
+        for change in changes {
+            self.inner.quarantine.lift(&supervisor::key(&change.key));
+        }
         self.processes.apply(changes).await;
     }
 

@@ -70,6 +70,8 @@ impl Process {
             .args(["serve", "--experimental"])
             .arg(start.config)
             .arg(format!("--control-fd={CONTROL_FD}"))
+            // It runs strangers' code: what this program was started with, tokens perhaps, is nothing for it.
+            .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

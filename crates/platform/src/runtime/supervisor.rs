@@ -9,11 +9,15 @@
 //! A Worker that hangs keeps the processor busy. A workerd that is served little of it, on a crowded machine, is slow
 //! and not hung: where the system says what it has worked, that must come to [`PATIENCE`] as well.
 
+use std::collections::HashSet;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Method;
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -24,7 +28,7 @@ use super::output::Output;
 use super::process::{Process, Start};
 use super::{Event, Inner, RuntimeError, config};
 use crate::store::Change;
-use crate::worker::Scope;
+use crate::worker::{Scope, ScriptKey};
 
 /// How long workerd may be silent before it counts as hung.
 pub const PATIENCE: Duration = Duration::from_secs(2);
@@ -48,6 +52,9 @@ const LAST_WORDS: Duration = Duration::from_millis(50);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// The signals by which others end a process.
+const SENT_BY_OTHERS: [i32; 2] = [Signal::KILL.as_raw(), Signal::TERM.as_raw()];
+
 /// As many are named at most.
 const SUSPECTS: usize = 16;
 
@@ -69,12 +76,17 @@ struct Message {
 
 impl From<&Change> for Message {
     fn from(change: &Change) -> Self {
-        let scope = match change.key.scope {
-            Scope::Account => "account".to_owned(),
-            Scope::Namespace(row) => row.0.to_string(),
-        };
-        Self { key: format!("{scope}/{}", change.key.name), version: change.version.clone() }
+        Self { key: key(&change.key), version: change.version.clone() }
     }
+}
+
+/// What the Workers call a script.
+pub(super) fn key(script: &ScriptKey) -> String {
+    let scope = match script.scope {
+        Scope::Account => "account".to_owned(),
+        Scope::Namespace(row) => row.0.to_string(),
+    };
+    format!("{scope}/{}", script.name)
 }
 
 #[derive(Deserialize)]
@@ -104,7 +116,25 @@ impl Asked {
 enum End {
     Asked,
     Hung,
-    Exited(String),
+    /// How it ended, and whether somebody else killed it.
+    Exited {
+        reason: String,
+        killed: bool,
+    },
+}
+
+impl End {
+    fn of(status: std::io::Result<ExitStatus>) -> Self {
+        match status {
+            Err(error) => Self::Exited { reason: error.to_string(), killed: true },
+            Ok(status) => {
+                // An exhausted heap is another signal; the system's own killer of processes is no judge of whose fault it is.
+                let sent = |signal| SENT_BY_OTHERS.contains(&signal);
+                let killed = status.code().is_some() || status.signal().is_some_and(sent);
+                Self::Exited { reason: status.to_string(), killed }
+            }
+        }
+    }
 }
 
 /// Of one process among those that serve, and of those that take its place.
@@ -120,6 +150,8 @@ pub(super) struct Supervisor {
     untold: Vec<Told>,
     /// The user Workers that were running at the last sign of life, and before them those that began since.
     running: Vec<String>,
+    /// The scripts that workerd knows to rest.
+    resting: Vec<String>,
     /// Whether this process ever gave a sign of life.
     has_answered: bool,
 }
@@ -151,6 +183,7 @@ impl Supervisor {
             started: 0,
             untold: Vec::new(),
             running: Vec::new(),
+            resting: Vec::new(),
             has_answered: false,
         }
     }
@@ -186,7 +219,7 @@ impl Supervisor {
             let pid = process.pid();
             match end {
                 End::Asked => return,
-                End::Exited(reason) if !self.has_answered => {
+                End::Exited { reason, .. } if !self.has_answered => {
                     let pause = backoff.next();
                     self.output.emit(Event::Down { reason: format!("it ended at once: {reason}"), pause });
                     if !self.wait(pause).await {
@@ -195,15 +228,19 @@ impl Supervisor {
                 }
                 End::Hung => {
                     backoff = Backoff::default();
-                    let invocations = self.suspects();
-                    self.output.emit(Event::Hung { pid, invocations });
+                    let running = self.running_at_the_end();
+                    self.output.emit(Event::Hung { pid, invocations: self.readable(&running) });
+                    self.strike(&running);
                 }
-                End::Exited(reason) => {
+                End::Exited { reason, killed } => {
                     backoff = Backoff::default();
                     // Its last words may still be in the pipe.
                     sleep(LAST_WORDS).await;
-                    let invocations = self.suspects();
-                    self.output.emit(Event::Restarted { pid, reason, invocations });
+                    let running = self.running_at_the_end();
+                    self.output.emit(Event::Restarted { pid, reason, invocations: self.readable(&running) });
+                    if !killed {
+                        self.strike(&running);
+                    }
                 }
             }
             process = match self.start_again(&mut backoff).await {
@@ -255,9 +292,7 @@ impl Supervisor {
         loop {
             let asked;
             let silent = tokio::select! {
-                ended = process.ended() => {
-                    return End::Exited(ended.map_or_else(|error| error.to_string(), |status| status.to_string()));
-                }
+                ended = process.ended() => return End::of(ended),
                 _ = &mut self.inbox.stop => return End::Asked,
                 Some(told) = self.inbox.changes.recv() => {
                     self.untold.push(told);
@@ -272,8 +307,11 @@ impl Supervisor {
                     let pinged = self.ping(PATIENCE).await;
                     self.has_answered |= pinged.is_ok();
                     match pinged {
-                        Ok(()) if self.untold.is_empty() => continue,
-                        Ok(()) => self.tell().await,
+                        Ok(()) => match self.tell_of_rests().await {
+                            Ok(()) if self.untold.is_empty() => continue,
+                            Ok(()) => self.tell().await,
+                            failed => failed,
+                        },
                         failed => failed,
                     }
                 }
@@ -316,6 +354,20 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Has workerd ask again for scripts that rest from now on, perhaps for what they did to another process.
+    async fn tell_of_rests(&mut self) -> Result<(), AdminError> {
+        let resting = self.inner.quarantine.resting(Instant::now().into_std());
+        if resting.iter().any(|key| !self.resting.contains(key)) {
+            let changes: Vec<Message> = resting.iter().map(|key| Message { key: key.clone(), version: None }).collect();
+            let body = serde_json::to_vec(&changes).unwrap_or_default();
+            for socket in self.sockets() {
+                ask(&socket, Method::POST, "/changes", body.clone(), PATIENCE).await?;
+            }
+        }
+        self.resting = resting;
+        Ok(())
+    }
+
     fn acknowledge(&mut self) {
         for (_, waiting) in self.untold.drain(..) {
             let _ = waiting.send(());
@@ -324,8 +376,7 @@ impl Supervisor {
 
     async fn ping(&mut self, patience: Duration) -> Result<(), AdminError> {
         // What began before the question is in the answer, unless it is over.
-        let begun = self.output.take_begun();
-        self.running.splice(0..0, begun);
+        self.add_begun();
         let deadline = Instant::now() + patience;
         let mut running = Vec::new();
         for socket in self.sockets() {
@@ -339,16 +390,31 @@ impl Supervisor {
         Ok(())
     }
 
-    /// The user Workers that may have ended the process: the one that was called last is the likeliest.
-    fn suspects(&mut self) -> Vec<String> {
-        let mut suspects: Vec<String> = Vec::new();
-        for known in self.output.take_begun().into_iter().chain(self.running.drain(..)) {
-            if !suspects.contains(&known) {
-                suspects.push(known);
-            }
+    /// The user Workers that may have ended the process, by their keys: the one that was called last is the likeliest.
+    fn running_at_the_end(&mut self) -> Vec<String> {
+        self.add_begun();
+        let mut seen = HashSet::new();
+        self.running.drain(..).filter(|key| seen.insert(key.clone())).collect()
+    }
+
+    /// Takes over what began since this was done last.
+    fn add_begun(&mut self) {
+        let begun = self.output.take_begun();
+        if begun.alone {
+            self.running.clear();
         }
-        suspects.truncate(SUSPECTS);
-        suspects.iter().map(|key| self.inner.readable(key)).collect()
+        self.running.splice(0..0, begun.scripts);
+    }
+
+    /// The first of them, as people call them.
+    fn readable(&self, running: &[String]) -> Vec<String> {
+        running.iter().take(SUSPECTS).map(|key| self.inner.readable(key)).collect()
+    }
+
+    fn strike(&self, running: &[String]) {
+        if let Some(script) = self.inner.quarantine.strike(running, Instant::now().into_std()) {
+            self.output.emit(Event::Quarantined(self.inner.readable(script)));
+        }
     }
 
     /// Where this process listens for us. Another one has others, so that none meets the leavings of the last.

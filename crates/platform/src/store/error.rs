@@ -30,6 +30,12 @@ pub enum StoreError {
     /// A KV namespace of this title exists.
     #[error("a KV namespace of this title exists")]
     KvNamespaceExists,
+    /// No such D1 database.
+    #[error("there is no such D1 database")]
+    D1DatabaseNotFound,
+    /// A D1 database of this name exists.
+    #[error("a D1 database of this name exists")]
+    D1DatabaseExists,
     /// Somebody changed the script between reading and writing it.
     #[error("the script was changed meanwhile")]
     Conflict,

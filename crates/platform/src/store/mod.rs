@@ -4,6 +4,8 @@
 //!   DATA/tidegate.db     everything, in WAL mode (beside it -wal and -shm while in use)
 //!   DATA/tidegate.key    32 random bytes, mode 0600: what secrets are encrypted and tokens are hashed with
 //!   DATA/tidegate.lock   held by the one process that uses the folder
+//!   DATA/d1/             the D1 databases: see [`crate::d1`]
+//!   DATA/analytics.sqlite   data points of the Analytics Engine
 //! ```
 //!
 //! Calls block; a server makes them from [`tokio::task::spawn_blocking`]. A [`Store`] is a handle: cloning it is cheap.
@@ -18,9 +20,11 @@ mod assets;
 mod bindings;
 mod blobs;
 mod connections;
+mod d1;
 mod error;
 mod kv;
 mod namespaces;
+mod reset;
 mod rows;
 mod schema;
 mod scripts;
@@ -39,11 +43,14 @@ use rusqlite::OptionalExtension as _;
 
 use self::connections::Connections;
 pub use self::error::StoreError;
+pub use self::reset::Seed;
 pub use self::types::{
-    AssetSession, AssetUpload, Change, Deployment, Files, KvEntry, KvKey, KvNamespace, Loaded, ManifestEntry,
-    Namespace, NewVersion, Page, Script, Started, TagFilter, Version,
+    AssetSession, AssetUpload, Change, D1Database, Deployment, Files, KvEntry, KvKey, KvNamespace, Loaded,
+    ManifestEntry, Namespace, NewVersion, Page, Script, Started, TagFilter, Version,
 };
 use self::vault::{KeyFile, Vault};
+use crate::analytics::Analytics;
+use crate::d1::Databases;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -57,6 +64,8 @@ struct Inner {
     folder: PathBuf,
     connections: Connections,
     vault: Vault,
+    databases: Databases,
+    analytics: Analytics,
     // Last, so that it is let go of when the connections are closed.
     lock: Mutex<Option<Lock>>,
 }
@@ -82,15 +91,25 @@ impl Store {
         let connections = Connections::open(&path)?;
         let vault = keys(&KeyFile::within(folder), &connections)?;
         let store = Self {
-            inner: Arc::new(Inner { folder: folder.to_owned(), connections, vault, lock: Mutex::new(Some(lock)) }),
+            inner: Arc::new(Inner {
+                folder: folder.to_owned(),
+                connections,
+                vault,
+                databases: Databases::new(folder.join("d1")),
+                analytics: Analytics::new(folder.join("analytics.sqlite")),
+                lock: Mutex::new(Some(lock)),
+            }),
         };
         store.clean_up()?;
+        store.clean_up_databases()?;
         Ok(store)
     }
 
     /// Lets go of the folder, whoever still has a handle: later writes fail.
     pub fn close(&self) {
         self.inner.connections.close();
+        self.inner.databases.close();
+        self.inner.analytics.close();
         self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 

@@ -80,7 +80,15 @@ impl Store {
     }
 }
 
-fn by_name(transaction: &Transaction<'_>, name: &NamespaceName) -> Result<Namespace> {
+/// The rows of all.
+pub(super) fn ids(transaction: &Transaction<'_>) -> Result<Vec<NamespaceId>> {
+    let mut statement = transaction.prepare_cached("SELECT id FROM namespaces ORDER BY id")?;
+    let ids = statement.query_map((), |row| Ok(NamespaceId(row.get(0)?)))?;
+    Ok(ids.collect::<rusqlite::Result<_>>()?)
+}
+
+/// One.
+pub(super) fn by_name(transaction: &Transaction<'_>, name: &NamespaceName) -> Result<Namespace> {
     transaction
         .prepare_cached(&format!("SELECT {COLUMNS} FROM namespaces WHERE name = ?1"))?
         .query_row([name.as_str()], |row| Ok(namespace(row)))

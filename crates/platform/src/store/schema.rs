@@ -13,7 +13,12 @@ use super::StoreError;
 /// `TGAT`.
 const APPLICATION_ID: i64 = 0x5447_4154;
 
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("schema.sql")), M::up(include_str!("schema/assets.sql"))];
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("schema.sql")),
+    M::up(include_str!("schema/assets.sql")),
+    M::up(include_str!("schema/secret_keys.sql")),
+    M::up(include_str!("schema/d1.sql")),
+];
 
 /// Refuses a file that is no store, or that a newer version wrote.
 pub(super) fn check(path: &Path) -> Result<(), StoreError> {

@@ -201,6 +201,17 @@ pub struct Deployment {
     pub created_on: String,
 }
 
+/// A D1 database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct D1Database {
+    /// A UUID.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// RFC 3339.
+    pub created_on: String,
+}
+
 /// A KV namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KvNamespace {

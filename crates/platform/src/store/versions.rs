@@ -150,7 +150,7 @@ pub(super) fn read(columns: &mut Columns<'_>) -> Result<Version> {
 }
 
 /// What can be made of a version before the one connection that writes is taken.
-struct Prepared<'a> {
+pub(super) struct Prepared<'a> {
     code: &'a Code,
     hashes: Vec<Hash>,
     etag: String,
@@ -163,7 +163,7 @@ struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    fn new(version: &'a NewVersion) -> Result<Self> {
+    pub(super) fn new(version: &'a NewVersion) -> Result<Self> {
         let code = &version.code;
         let hashes: Vec<Hash> = code.modules.iter().map(|module| blobs::hash(&module.content)).collect();
         Ok(Self {
@@ -180,7 +180,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// Writes the version, its modules and its bindings; answers with its row and its UUID.
-    fn insert(
+    pub(super) fn insert(
         &self,
         transaction: &Transaction<'_>,
         vault: &Vault,
@@ -263,7 +263,7 @@ fn refuse_conflict(transaction: &Transaction<'_>, script: i64, version: &NewVers
 }
 
 /// Makes a script whose version is still to come, within the same transaction.
-fn insert_script(transaction: &Transaction<'_>, key: &ScriptKey) -> Result<i64> {
+pub(super) fn insert_script(transaction: &Transaction<'_>, key: &ScriptKey) -> Result<i64> {
     // Says so when there is no such namespace, before the schema does.
     is_trusted(transaction, key.scope)?;
     transaction

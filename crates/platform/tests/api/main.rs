@@ -4,6 +4,8 @@ mod support;
 
 mod access;
 mod assets;
+mod d1;
+mod document;
 mod kv;
 mod namespaces;
 mod openapi;
@@ -11,6 +13,7 @@ mod pressure;
 mod routing;
 mod scripts;
 mod secrets;
+mod seeded;
 mod settings;
 mod tags;
 mod uploads;

@@ -54,12 +54,25 @@ async fn names_and_bodies_that_cannot_be_are_refused() {
         assert!(message.contains("dispatch namespace"), "{message}");
     }
     assert_eq!(api.json("POST", NS, json!({ "name": "a".repeat(64) })).await.code(), (400, 100_132));
-    for body in [&b""[..], b"{", b"[]", b"\xff", b"{\"name\":3}", b"{}", b"null", b"{\"name\":\"a\"} x"] {
+    for body in [&b""[..], b"{", b"[]", b"\xff", b"{\"name\":3}", b"null", b"{\"name\":\"a\"} x"] {
         assert_eq!(api.call("POST", NS, body).await.code(), (400, 10001), "{}", String::from_utf8_lossy(body));
     }
     let nested = [b"[".repeat(100_000), b"]".repeat(100_000)].concat();
     assert_eq!(api.call("POST", NS, &nested).await.code(), (400, 10001), "too deep");
     assert_eq!(api.get(NS).await.result(), json!([]));
+}
+
+#[tokio::test]
+async fn a_namespace_without_a_name_is_given_one_of_its_own() {
+    let api = TestApi::new().await;
+    let names = [b"{}", b"{}"].map(async |body| {
+        let made = api.call("POST", NS, body).await.result();
+        made["namespace_name"].as_str().unwrap().to_owned()
+    });
+    let [one, other] = names;
+    let (one, other) = (one.await, other.await);
+    assert_ne!(one, other);
+    assert_eq!(api.get(&format!("{NS}/{one}")).await.result()["namespace_name"], one);
 }
 
 #[tokio::test]

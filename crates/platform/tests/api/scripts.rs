@@ -126,6 +126,25 @@ async fn many_are_deleted_by_tags_a_few_at_a_time() {
 }
 
 #[tokio::test]
+async fn workers_of_the_account_are_listed_and_deleted_by_their_tags() {
+    const SCRIPTS: &str = "/workers/scripts";
+    let api = TestApi::new().await;
+    for (name, tags) in [("a", &["x"][..]), ("b", &["x", "keep"]), ("c", &[])] {
+        api.deploy(None, name, tags);
+    }
+    api.deploy(Some("n"), "a", &["x"]);
+    assert_eq!(ids(&api.get(&format!("{SCRIPTS}?tags=x:yes")).await.result()), ["a", "b"]);
+    for bad in ["", "?tags=", "?tags=x", "?limit=1"] {
+        assert_eq!(api.call("DELETE", &format!("{SCRIPTS}{bad}"), b"").await.code(), (400, 10001), "{bad}");
+    }
+    let deleted = api.call("DELETE", &format!("{SCRIPTS}?tags=x:yes,keep:no"), b"").await.result();
+    assert_eq!(deleted, json!({ "deleted": [{ "id": "a" }], "deleted_count": 1, "has_more": false }));
+    assert_eq!(ids(&api.get(SCRIPTS).await.result()), ["b", "c"]);
+    let others = api.get("/workers/dispatch/namespaces/n/scripts").await.result();
+    assert_eq!(ids(&others), ["a"], "user Workers are none of the account's own");
+}
+
+#[tokio::test]
 async fn content_of_one_module_is_itself_and_of_several_a_form() {
     let api = TestApi::new().await;
     let key = api.deploy(Some("n"), "s", &[]);

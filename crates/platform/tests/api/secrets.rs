@@ -97,6 +97,44 @@ async fn secrets_that_cannot_be_are_refused() {
     assert_eq!(api.get(&format!("{SCRIPT}/secrets")).await.result(), json!([]));
 }
 
+/// What `crypto.subtle.importKey()` makes of it, only a runtime knows: see the end-to-end tests.
+#[tokio::test]
+async fn a_secret_key_must_be_described_whole() {
+    let api = TestApi::new().await;
+    api.deploy(Some("n"), "s", &[]);
+    let whole = json!({
+        "name": "K", "type": "secret_key", "algorithm": { "name": "HMAC", "hash": "SHA-256" }, "format": "raw",
+        "usages": ["sign", "verify"], "key_base64": "aHVudGVyMg==",
+    });
+    let with = |key: &str, value: Value| {
+        let mut other = whole.clone();
+        other[key] = value;
+        other
+    };
+    let put = async |body: &Value| api.json("PUT", &format!("{SCRIPT}/secrets"), body.clone()).await;
+    assert_eq!(put(&whole).await.code(), (503, 10002), "it is started, and there is nothing here to start it");
+    let cases = [
+        ("algorithm", Value::Null, "must have `algorithm`"),
+        ("algorithm", json!(3), "`algorithm` of binding `K`"),
+        ("format", Value::Null, "must have `format`"),
+        ("format", json!("pem"), "one of `jwk`"),
+        ("usages", Value::Null, "must have `usages`"),
+        ("usages", json!("sign"), "`usages` of binding `K`"),
+        ("usages", json!(["sign", "guess"]), "`wrapKey`"),
+        ("key_base64", Value::Null, "must have `key_base64`"),
+        ("key_base64", json!("no base64!"), "must be base64"),
+        ("key_base64", json!("A".repeat(5124)), "at most 5120"),
+        ("format", json!("jwk"), "must have `key_jwk`"),
+    ];
+    for (key, value, expected) in cases {
+        let body = with(key, value);
+        let (status, code, message) = put(&body).await.error();
+        assert_eq!((status, code), (400, 10021), "{body}");
+        assert!(message.contains(expected), "{body}: {message}");
+    }
+    assert_eq!(api.get(&format!("{SCRIPT}/secrets")).await.result(), json!([]));
+}
+
 #[tokio::test]
 async fn several_secrets_change_in_one_step_or_not_at_all() {
     let api = TestApi::new().await;
@@ -116,7 +154,8 @@ async fn several_secrets_change_in_one_step_or_not_at_all() {
     let all = api.json("PATCH", &bulk, change).await.result();
     assert_eq!(all.as_object().unwrap().keys().collect::<Vec<_>>(), ["B", "C"]);
     assert_eq!(text_of(&api, &key, "B").as_deref(), Some("4"));
-    for bad in [json!({}), json!({ "secrets": [] }), json!({ "secrets": { "A": "x" } })] {
+    assert_eq!(api.json("PATCH", &bulk, json!({})).await.result(), all, "nothing is asked for");
+    for bad in [json!({ "secrets": [] }), json!({ "secrets": { "A": "x" } })] {
         assert_eq!(api.json("PATCH", &bulk, bad.clone()).await.code(), (400, 10001), "{bad}");
     }
 }

@@ -109,7 +109,10 @@ async fn changes_that_cannot_be_are_refused_before_anything_is_started() {
     };
     assert_eq!(change(json!({ "bindings": [{ "type": "secret_text", "name": "GONE" }] })).await.code(), (400, 10057));
     assert_eq!(change(json!({ "bindings": [{ "type": "inherit", "name": "GONE" }] })).await.code(), (400, 10057));
-    assert_eq!(change(json!({ "bindings": [{ "type": "d1", "name": "DB", "id": "x" }] })).await.code(), (400, 10021));
+    assert_eq!(
+        change(json!({ "bindings": [{ "type": "r2_bucket", "name": "R2", "bucket_name": "x" }] })).await.code(),
+        (400, 10021)
+    );
     assert_eq!(change(json!({ "migrations": { "new_tag": "v1" } })).await.code(), (400, 10021));
     assert_eq!(change(json!({ "tags": ["a,b"] })).await.code(), (400, 100_134));
     assert_eq!(change(json!([])).await.code(), (400, 10021));

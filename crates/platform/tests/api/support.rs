@@ -84,18 +84,23 @@ impl TestApi {
     }
 
     pub(crate) async fn within(limits: Limits) -> Self {
-        Self::with(true, limits).await
+        Self::with(true, |api| api.within(limits)).await
     }
 
     pub(crate) async fn with_auth(auth: bool) -> Self {
-        Self::with(auth, Limits::default()).await
+        Self::with(auth, |api| api).await
     }
 
-    async fn with(auth: bool, limits: Limits) -> Self {
+    /// One that is put back before each request.
+    pub(crate) async fn seeded() -> Self {
+        Self::with(false, |api| api.seeded(tidegate_platform::seed::seed().unwrap())).await
+    }
+
+    async fn with(auth: bool, change: impl FnOnce(Api) -> Api) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         store.add_token(TOKEN).unwrap();
-        let api = Api::new(store.clone(), None, ACCOUNT, auth).within(limits);
+        let api = change(Api::new(store.clone(), None, ACCOUNT, auth));
         let unknown_routes = api.unknown_routes();
         let (address, serving) = serve(api, "127.0.0.1:0".parse().unwrap(), std::future::pending()).await.unwrap();
         Self { address, store, unknown_routes, serving, _folder: folder }

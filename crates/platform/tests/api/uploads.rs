@@ -32,6 +32,45 @@ async fn with_bindings(api: &TestApi, path: &str, bindings: Value) -> (u16, u64,
     put_to(api, path, metadata, &[("w.js", Some("w.js"), ES, b"export default {}")]).await
 }
 
+/// What `cloudflare` 7.3.0 for npm sends, byte by byte.
+#[tokio::test]
+async fn an_upload_in_pieces_is_refused_with_its_cause_and_the_way_out() {
+    let api = api().await;
+    let boundary = "----formdata-undici-077524382479";
+    let piece = |name: &str, value: &str| {
+        format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let file = format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"files[]\"; filename=\"worker.mjs\"\r\n\
+         Content-Type: application/javascript+module\r\n\r\nexport default {{}}\r\n--{boundary}--\r\n"
+    );
+    let upload = [
+        piece("metadata[main_module]", "worker.mjs"),
+        piece("metadata[bindings][][type]", "plain_text"),
+        piece("metadata[bindings][][name]", "A"),
+        piece("metadata[tags][]", "x"),
+        file,
+    ]
+    .concat();
+    let settings = piece("settings[tags][]", "x") + &format!("--{boundary}--\r\n");
+    let multipart = format!("multipart/form-data; boundary={boundary}");
+    let script = "application/javascript";
+    let cases = [
+        ("PUT", SCRIPT.to_owned(), script, upload.as_str(), "a form is called a script"),
+        ("PUT", SCRIPT.to_owned(), script, r#"{"metadata":{"main_module":"worker.mjs"}}"#, "a form is called a script"),
+        ("PUT", format!("{SCRIPT}/content"), &multipart, upload.as_str(), "`metadata[main_module]`"),
+        ("PATCH", format!("{SCRIPT}/settings"), &multipart, settings.as_str(), "`settings[tags][]`"),
+    ];
+    for (method, path, content_type, body, cause) in cases {
+        let answer = api.call_as(method, &path, &[("Content-Type", content_type)], body.as_bytes()).await;
+        let (status, code, message) = answer.error();
+        assert_eq!((status, code), (400, 10021), "{method} {path}: {message}");
+        for expected in [cause, "`cloudflare`", "6.5.0", "one JSON object"] {
+            assert!(message.contains(expected), "{method} {path}: {message}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn every_form_that_clients_send_is_taken() {
     let api = api().await;
@@ -145,7 +184,8 @@ async fn bindings_must_find_what_they_name() {
             (400, 10143),
         ),
         (json!([{ "type": "wasm_module", "name": "W", "part": "m.wasm" }]), (400, 10021)),
-        (json!([{ "type": "d1", "name": "DB", "id": "x" }]), (400, 10021)),
+        (json!([{ "type": "d1", "name": "DB", "id": "x" }]), (400, 10181)),
+        (json!([{ "type": "r2_bucket", "name": "R2", "bucket_name": "x" }]), (400, 10021)),
         (json!([{ "type": "plain_text", "text": "x" }]), (400, 10052)),
         (
             json!([{ "type": "plain_text", "name": "A", "text": "x" }, { "type": "json", "name": "A", "json": 1 }]),

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use tidegate_platform::store::{NewVersion, Store, StoreError};
-use tidegate_platform::worker::{Binding, BindingValue};
+use tidegate_platform::worker::{Binding, BindingValue, KeyFormat, Secret, SecretKey};
 
 use crate::support::{TestStore, account, database, secret, version};
 
@@ -12,7 +12,16 @@ const MARKER: &str = "a marker that stands nowhere else";
 #[test]
 fn secrets_and_tokens_stand_in_clear_in_no_file() {
     let store = TestStore::new();
-    store.deploy(&account("worker"), &with_secrets(&[("KEY", MARKER)])).unwrap();
+    let mut new = with_secrets(&[("KEY", MARKER)]);
+    let key = SecretKey {
+        algorithm: serde_json::json!({ "name": "HMAC", "hash": "SHA-256" }),
+        format: KeyFormat::Raw,
+        usages: vec!["sign".to_owned()],
+        data: Secret::new(MARKER.to_owned()),
+    };
+    let binding = Binding { name: "CRYPTO".to_owned(), value: BindingValue::SecretKey(key) };
+    new.code.bindings.push(binding.clone());
+    store.deploy(&account("worker"), &new).unwrap();
     store.add_token(MARKER).unwrap();
     // What is in clear is found, so that the search is one.
     store.deploy_text("plain", "a text in clear");
@@ -28,6 +37,7 @@ fn secrets_and_tokens_stand_in_clear_in_no_file() {
     assert_eq!(found(MARKER), 0);
     assert!(found("a text in clear") > 0);
     assert_eq!(secret_of(&store, "worker", "KEY").unwrap(), MARKER);
+    assert_eq!(store.load(&account("worker")).unwrap().code.bindings[1], binding);
 }
 
 #[test]

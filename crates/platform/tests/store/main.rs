@@ -9,6 +9,7 @@ mod keys;
 mod kv;
 mod lists;
 mod opening;
+mod reset;
 mod scripts;
 mod support;
 mod versions;

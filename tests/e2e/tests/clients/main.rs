@@ -6,6 +6,7 @@
 mod account;
 mod assets;
 mod curl;
+mod d1;
 mod dispatch;
 mod examples;
 mod kv;

@@ -10,7 +10,7 @@ use std::fs;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidegate_e2e::{ACCOUNT, LocalPlatform, Part, Upstream, python::python};
+use tidegate_e2e::{ACCOUNT, LocalPlatform, Part, PythonPackages, Upstream};
 use tidegate_platform::api::openapi;
 
 /// What is looked at of each answer.
@@ -47,7 +47,8 @@ async fn run(filter: [&str; 2]) -> Result<Report> {
     fs::write(folder.path().join("schemathesis.toml"), configuration(&platform).await?)?;
     fs::write(folder.path().join("openapi.json"), serde_json::to_vec(openapi())?)?;
     let api = platform.api();
-    let ran = python("schemathesis")?
+    let ran = PythonPackages::installed()?
+        .python()
         .args(["-c", "from schemathesis.cli import schemathesis; schemathesis()"])
         .args(["--config-file", "schemathesis.toml", "run", "openapi.json", "--url", &api.base()])
         .args(["--header", &format!("Authorization: Bearer {}", api.token()), "--checks", CHECKS])

@@ -1,6 +1,8 @@
 //! The platform: what user Workers, dispatch Workers and outbound Workers find there, and what happens when things fail.
 
 mod bindings;
+mod counting;
+mod d1;
 mod deployments;
 mod faults;
 mod invocations;
@@ -8,6 +10,7 @@ mod isolates;
 mod modules;
 #[cfg(target_os = "linux")]
 mod processes;
+mod secret_keys;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};

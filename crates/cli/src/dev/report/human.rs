@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tidegate_platform::runtime::Event;
+use tidegate_platform::runtime::{Event, REST};
 use tidegate_test::plain::plain;
 
 use super::{Deployed, Ready, Report};
@@ -108,6 +108,11 @@ fn happened(event: &Event) -> Text {
             "error: workerd does not run, and is started again in {:.1} s: {reason}",
             pause.as_secs_f64()
         )),
+        Event::Quarantined(script) => Text::note(format!(
+            "error: {script} hung or ended workerd three times and rests for {} s: until then it is answered for with 503; \
+             deploy it anew to end that",
+            REST.as_secs()
+        )),
         Event::Restarted { pid, reason, invocations } => Text::note(format!(
             "error: workerd (pid {pid}) ended and was started again: {reason}; {}",
             culprits(invocations)
@@ -164,11 +169,15 @@ fn ready_text(ready: &Ready) -> Text {
         format!("API        {}", ready.api_url()),
         format!("account    {}", ready.account),
         match &ready.data {
+            _ if ready.seeded => {
+                "data       the SDK suites' own state, put back before each request; nothing is kept".to_owned()
+            }
             Some(folder) => format!("data       {folder}"),
             None => "data       a temporary folder; `--data DIR` keeps it".to_owned(),
         },
         match &ready.policy {
             Some(policy) => format!("policy     {}, in the outbound Worker `{}`", policy.policy, policy.worker),
+            None if ready.seeded => "policy     none".to_owned(),
             None => {
                 "policy     none; `--policy FILE` deploys one as the outbound Worker `tidegate-outbound`".to_owned()
             }
@@ -186,6 +195,13 @@ fn ready_text(ready: &Ready) -> Text {
     data.push(format!("export CLOUDFLARE_API_BASE_URL={}", ready.api_url()));
     data.push(format!("export CLOUDFLARE_ACCOUNT_ID={}", ready.account));
     let mut notes = Vec::new();
+    if ready.seeded {
+        data.push(format!("export TEST_API_BASE_URL={}", ready.api_url()));
+        notes.push(
+            "warning: seeded: what a request to the API changes is gone before the next one, and no token is asked for"
+                .to_owned(),
+        );
+    }
     data.push(match &ready.access {
         ApiAccess::New(token) => {
             notes.push("the token is new, and shown this once".to_owned());

@@ -121,6 +121,8 @@ pub(crate) struct Ready {
     pub(crate) access: ApiAccess,
     /// The policy.
     pub(crate) policy: Option<Deployed>,
+    /// Whether it forgets everything before each request.
+    pub(crate) seeded: bool,
     /// In place of the internet.
     pub(crate) upstream: Option<SocketAddr>,
     /// The binary.
@@ -139,6 +141,7 @@ impl Ready {
             data: options.data.map(|folder| folder.display().to_string()),
             access,
             policy,
+            seeded: options.seeded,
             upstream: match options.egress {
                 Egress::Public => None,
                 Egress::Upstream(address) => Some(address),
@@ -214,6 +217,7 @@ mod tests {
             data: None,
             access,
             policy: None,
+            seeded: false,
             upstream: None,
             workerd: "node_modules/workerd".to_owned(),
             pids: vec![4711],
@@ -271,6 +275,7 @@ mod tests {
             Report::Ready(Box::new(kept)),
             Report::Ready(Box::new(ready(ApiAccess::Given("hush".to_owned())))),
             Report::Ready(Box::new(ready(ApiAccess::Open))),
+            Report::Ready(Box::new(Ready { seeded: true, ..ready(ApiAccess::Open) })),
         ]));
     }
 
@@ -320,6 +325,7 @@ mod tests {
                 reason: "it ended at once: exit status: 1".to_owned(),
                 pause: Duration::from_millis(200)
             }),
+            Report::Happened(Event::Quarantined("production/acme".to_owned())),
             Report::UnknownRoute { request: "GET /client/v4/zones".to_owned() },
             Report::Lost { events: 7 },
             Report::Stopping,
@@ -336,6 +342,7 @@ mod tests {
             hung(&[evil, evil]),
             Report::Happened(Event::Restarted { pid: 1, reason: evil.to_owned(), invocations: vec![evil.to_owned()] }),
             Report::Happened(Event::Down { reason: evil.to_owned(), pause: Duration::ZERO }),
+            Report::Happened(Event::Quarantined(evil.to_owned())),
             Report::UnknownRoute { request: evil.to_owned() },
             recorded(evil),
             recorded(&format!(r#"{{"event":"decision","customer":{in_json},"path":{in_json}}}"#)),

@@ -47,6 +47,9 @@ enum Line<'r> {
         serving: Option<&'r str>,
     },
     NotWatched(FailureLine<'r>),
+    Quarantined {
+        script: &'r str,
+    },
     Ready {
         workers: String,
         api: String,
@@ -55,6 +58,7 @@ enum Line<'r> {
         token: Option<&'r str>,
         data: Option<&'r str>,
         policy: Option<DeployedLine<'r>>,
+        seeded: bool,
         upstream: Option<SocketAddr>,
         workerd: WorkerdLine<'r>,
     },
@@ -126,6 +130,7 @@ fn line(report: &Report) -> Line<'_> {
         Report::Happened(Event::Line { worker, text }) => Line::Log { worker: worker.as_deref(), line: text },
         Report::Happened(Event::Down { reason, pause }) => Line::Down { reason, seconds: pause.as_secs_f64() },
         Report::Happened(Event::Hung { pid, invocations }) => Line::Hung { pid: *pid, invocations },
+        Report::Happened(Event::Quarantined(script)) => Line::Quarantined { script },
         Report::Happened(Event::Restarted { pid, reason, invocations }) => {
             Line::Restarted { pid: *pid, reason, invocations }
         }
@@ -149,6 +154,7 @@ fn line(report: &Report) -> Line<'_> {
                 token,
                 data: ready.data.as_deref(),
                 policy: ready.policy.as_ref().map(DeployedLine::from),
+                seeded: ready.seeded,
                 upstream: ready.upstream,
                 workerd: WorkerdLine { path: &ready.workerd, pids: &ready.pids },
             }

@@ -1,16 +1,20 @@
 //! Bindings as metadata declares them.
 
+use base64ct::{Base64, Encoding as _};
 use serde_json::{Map, Value};
 
 use super::super::error::{Fault, shown};
 use super::super::path::{namespace_name, script_name};
+use crate::analytics::is_dataset;
 use crate::names::NamespaceName;
-use crate::worker::{BindingValue, Outbound, Secret};
+use crate::worker::{BindingValue, KeyFormat, Outbound, Secret, SecretKey};
 
 /// The most bytes of one variable or secret.
 const LARGEST_VARIABLE: usize = 5 * 1024;
 /// The longest name of a binding, in bytes.
 const LONGEST_NAME: usize = 255;
+/// Entrypoints that begin so are the platform's own.
+const RESERVED: &str = "__Tidegate";
 /// The most bindings, before anything of them is looked at.
 const MOST_BINDINGS: usize = 1000;
 /// The most variables and secrets, together.
@@ -113,15 +117,32 @@ impl DeclaredValue {
         Ok(match kind {
             "plain_text" => Self::Value(BindingValue::PlainText { text: fields.variable("text")? }),
             "secret_text" => Self::Value(BindingValue::SecretText { text: Secret::new(fields.variable("text")?) }),
+            "secret_key" => Self::Value(BindingValue::SecretKey(fields.key(Material::Given)?)),
             "json" => {
                 let json = fields.fields.remove("json").ok_or_else(|| fields.missing("json"))?;
                 fields.check_length(json.to_string().len())?;
                 Self::Value(BindingValue::Json { json })
             }
+            "analytics_engine" => {
+                let dataset = fields.optional("dataset")?.unwrap_or_else(|| fields.binding.to_owned());
+                if !is_dataset(&dataset) {
+                    return Err(fields.wrong("dataset", "a name: letters, digits and `_`, no digit first, at most 100"));
+                }
+                Self::Value(BindingValue::AnalyticsEngine { dataset })
+            }
+            "ratelimit" => rate_limit(fields)?,
+            "d1" => {
+                let id = fields.optional("id")?;
+                let database_id = match id {
+                    Some(id) => id,
+                    None => fields.string("database_id")?,
+                };
+                Self::Value(BindingValue::D1 { database_id })
+            }
             "kv_namespace" => Self::Value(BindingValue::KvNamespace { namespace_id: fields.string("namespace_id")? }),
             "service" => Self::Value(BindingValue::Service {
                 service: script_name(&fields.string("service")?)?,
-                entrypoint: fields.optional("entrypoint")?,
+                entrypoint: entrypoint(fields)?,
                 environment: fields.optional("environment")?,
             }),
             // The second is what `unsafe` bindings were once told to say.
@@ -141,12 +162,16 @@ impl DeclaredValue {
 }
 
 /// The types that can be kept by name.
-const OFFERED: [&str; 9] = [
+const OFFERED: [&str; 13] = [
+    "analytics_engine",
+    "d1",
     "data_blob",
     "dispatch_namespace",
     "json",
     "kv_namespace",
     "plain_text",
+    "ratelimit",
+    "secret_key",
     "secret_text",
     "service",
     "text_blob",
@@ -162,18 +187,31 @@ fn not_offered(kind: &str, binding: &str) -> Fault {
 }
 
 /// A secret: the body of `PUT …/secrets`, or an entry of `PATCH …/secrets-bulk`.
-pub(in super::super) fn secret_text(name: &str, mut fields: Map<String, Value>) -> Result<BindingValue, Fault> {
+pub(in super::super) fn secret(
+    name: &str,
+    fields: Map<String, Value>,
+    material: Material,
+) -> Result<BindingValue, Fault> {
     check_name(name)?;
-    match fields.remove("type") {
-        None => {}
-        Some(Value::String(kind)) if kind == "secret_text" => {}
-        Some(other) => {
+    let mut fields = Fields { binding: name, fields };
+    match fields.fields.remove("type") {
+        Some(Value::String(kind)) if kind == "secret_key" => Ok(BindingValue::SecretKey(fields.key(material)?)),
+        Some(other) if other != "secret_text" => {
             let kind = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
-            return Err(not_offered(&kind, name));
+            Err(not_offered(&kind, name))
         }
+        _ => Ok(BindingValue::SecretText { text: Secret::new(fields.variable("text")?) }),
     }
-    let text = Fields { binding: name, fields }.variable("text")?;
-    Ok(BindingValue::SecretText { text: Secret::new(text) })
+}
+
+/// Whether a key must be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Material {
+    /// It must.
+    Given,
+    /// It need not, since no Worker will ever see it: a seeded platform has forgotten it by the next request. The suites
+    /// that it is there for put keys that are none.
+    Passing,
 }
 
 /// Bindings with one of them given another value, or added.
@@ -198,6 +236,24 @@ fn check_name(name: &str) -> Result<(), Fault> {
         return refused("it has a meaning of its own; choose another");
     }
     Ok(())
+}
+
+/// `namespace_id` is a positive integer as text, `simple` the one kind that there is.
+fn rate_limit(fields: &mut Fields<'_>) -> Result<DeclaredValue, Fault> {
+    let namespace_id = match fields.fields.remove("namespace_id") {
+        Some(Value::String(text)) => text,
+        Some(Value::Number(number)) => number.to_string(),
+        _ => return Err(fields.missing("namespace_id")),
+    };
+    if !namespace_id.parse::<u64>().is_ok_and(|number| number > 0) {
+        return Err(fields.wrong("namespace_id", "a positive integer, as a string"));
+    }
+    let simple = fields.fields.remove("simple").unwrap_or_default();
+    let limit = simple["limit"].as_u64().filter(|limit| *limit > 0);
+    let limit = limit.ok_or_else(|| fields.wrong("simple.limit", "a positive integer"))?;
+    let period = simple["period"].as_u64().filter(|period| matches!(period, 10 | 60));
+    let period = period.ok_or_else(|| fields.wrong("simple.period", "10 or 60"))?;
+    Ok(DeclaredValue::Value(BindingValue::Ratelimit { namespace_id, limit, period }))
 }
 
 fn outbound(fields: &mut Fields<'_>) -> Result<Option<Outbound>, Fault> {
@@ -234,9 +290,21 @@ fn outbound(fields: &mut Fields<'_>) -> Result<Option<Outbound>, Fault> {
     Ok(Some(Outbound {
         service: service.as_str().to_owned(),
         environment: worker.optional("environment")?,
-        entrypoint: worker.optional("entrypoint")?,
+        entrypoint: entrypoint(&mut worker)?,
         parameters,
     }))
+}
+
+/// A named entrypoint; those of the platform are for the platform.
+fn entrypoint(fields: &mut Fields<'_>) -> Result<Option<String>, Fault> {
+    let entrypoint = fields.optional("entrypoint")?;
+    if entrypoint.as_ref().is_some_and(|name| name.starts_with(RESERVED)) {
+        return Err(Fault::Invalid(format!(
+            "binding `{}` names an entrypoint that begins with `{RESERVED}`: such names are the platform's own",
+            shown(fields.binding)
+        )));
+    }
+    Ok(entrypoint)
 }
 
 /// A parameter's name: today `{"name": "a"}`, once `"a"`.
@@ -268,6 +336,52 @@ impl Fields<'_> {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
             Some(_) => Err(self.wrong(key, "a string")),
+        }
+    }
+
+    /// What `crypto.subtle.importKey()` is called with. Whether it makes a key of that is for the start check.
+    fn key(&mut self, material: Material) -> Result<SecretKey, Fault> {
+        const USAGES: [&str; 8] =
+            ["decrypt", "deriveBits", "deriveKey", "encrypt", "sign", "unwrapKey", "verify", "wrapKey"];
+        let algorithm = match self.fields.remove("algorithm") {
+            None | Some(Value::Null) => return Err(self.missing("algorithm")),
+            Some(algorithm @ (Value::Object(_) | Value::String(_))) => algorithm,
+            Some(_) => return Err(self.wrong("algorithm", "an object")),
+        };
+        let format = self.string("format")?;
+        let format = serde_json::from_value(Value::String(format))
+            .map_err(|_| self.wrong("format", "one of `jwk`, `pkcs8`, `raw`, `spki`"))?;
+        let one_of = || self.wrong("usages", &format!("an array of some of `{}`", USAGES.join("`, `")));
+        let usages = match self.fields.get("usages") {
+            None | Some(Value::Null) => return Err(self.missing("usages")),
+            Some(Value::Array(usages)) => usages
+                .iter()
+                .map(|usage| {
+                    usage.as_str().filter(|usage| USAGES.contains(usage)).map(str::to_owned).ok_or_else(one_of)
+                })
+                .collect::<Result<Vec<_>, _>>()?,
+            Some(_) => return Err(one_of()),
+        };
+        let data = match self.key_data(format) {
+            Err(_) if material == Material::Passing => String::new(),
+            other => other?,
+        };
+        self.check_length(data.len())?;
+        Ok(SecretKey { algorithm, format, usages, data: Secret::new(data) })
+    }
+
+    fn key_data(&mut self, format: KeyFormat) -> Result<String, Fault> {
+        if format == KeyFormat::Jwk {
+            return match self.fields.remove("key_jwk") {
+                None | Some(Value::Null) => Err(self.missing("key_jwk")),
+                Some(key @ Value::Object(_)) => Ok(key.to_string()),
+                Some(_) => Err(self.wrong("key_jwk", "an object")),
+            };
+        }
+        let data = self.string("key_base64")?;
+        match Base64::decode_vec(&data) {
+            Ok(_) => Ok(data),
+            Err(_) => Err(self.wrong("key_base64", "base64")),
         }
     }
 
@@ -313,9 +427,7 @@ mod tests {
     fn every_type_that_is_not_offered_is_refused_by_name() {
         let others = [
             "ai",
-            "analytics_engine",
             "browser",
-            "d1",
             "durable_object_namespace",
             "hyperdrive",
             "images",
@@ -324,8 +436,6 @@ mod tests {
             "pipelines",
             "queue",
             "r2_bucket",
-            "ratelimit",
-            "secret_key",
             "secrets_store_secret",
             "send_email",
             "vectorize",
@@ -384,6 +494,17 @@ mod tests {
             (json!({ "type": "plain_text", "name": "V", "text": "x".repeat(5121) }), "at most 5120"),
             (json!({ "type": "json", "name": "V", "json": "x".repeat(5121) }), "at most 5120"),
             (json!({ "type": "kv_namespace", "name": "V", "id": "x" }), "binding `V` must have `namespace_id`"),
+            (json!({ "type": "analytics_engine", "name": "V", "dataset": "a-b" }), "`dataset` of binding `V` must be"),
+            (json!({ "type": "ratelimit", "name": "V", "simple": {} }), "binding `V` must have `namespace_id`"),
+            (json!({ "type": "ratelimit", "name": "V", "namespace_id": "x" }), "`namespace_id` of binding `V`"),
+            (
+                json!({ "type": "ratelimit", "name": "V", "namespace_id": "1", "simple": { "limit": 5, "period": 30 } }),
+                "`simple.period` of binding `V` must be 10 or 60",
+            ),
+            (
+                json!({ "type": "ratelimit", "name": "V", "namespace_id": "1", "simple": { "period": 10 } }),
+                "`simple.limit`",
+            ),
             (json!({ "name": "V", "text": "x" }), "binding `V` must have a `type`"),
             (json!({ "type": "plain_text", "name": "__proto__", "text": "x" }), "`__proto__` cannot be"),
             (json!({ "type": "plain_text", "name": "a\0b", "text": "x" }), "control character"),
@@ -401,6 +522,15 @@ mod tests {
                 json!({ "type": "dispatch_namespace", "name": "D", "namespace": "n",
                         "outbound": { "worker": { "service": "o" }, "params": [1] } }),
                 "`outbound.params` of binding `D`",
+            ),
+            (
+                json!({ "type": "dispatch_namespace", "name": "D", "namespace": "n",
+                        "outbound": { "worker": { "service": "o", "entrypoint": "__TidegateOutbound" } } }),
+                "the platform's own",
+            ),
+            (
+                json!({ "type": "service", "name": "S", "service": "s", "entrypoint": "__TidegateControl" }),
+                "the platform's own",
             ),
         ];
         for (binding, expected) in cases {

@@ -7,6 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::worker::KeyFormat;
+
 /// A binding that is to be.
 #[derive(Serialize, ToSchema)]
 pub(in super::super) struct NewBinding {
@@ -20,6 +22,13 @@ pub(in super::super) struct NewBinding {
 #[derive(Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum NewBindingValue {
+    AnalyticsEngine {
+        dataset: String,
+    },
+    D1 {
+        /// `database_id` is understood, too.
+        id: String,
+    },
     /// The static assets of the Worker itself.
     Assets,
     DataBlob {
@@ -46,6 +55,12 @@ enum NewBindingValue {
     PlainText {
         text: String,
     },
+    Ratelimit {
+        /// A positive integer.
+        namespace_id: String,
+        simple: NewRateLimit,
+    },
+    SecretKey(NewKey),
     SecretText {
         text: String,
     },
@@ -62,6 +77,45 @@ enum NewBindingValue {
     WasmModule {
         part: String,
     },
+}
+
+/// A key, as `crypto.subtle.importKey()` takes it.
+#[derive(Serialize, ToSchema)]
+pub(in super::super) struct NewKey {
+    #[schema(value_type = Object)]
+    algorithm: Value,
+    #[schema(value_type = String, pattern = "^(jwk|pkcs8|raw|spki)$")]
+    format: KeyFormat,
+    usages: Vec<KeyUsage>,
+    /// The key in base64, unless `format` is `jwk`.
+    #[schema(nullable = false)]
+    key_base64: Option<String>,
+    /// The key, if `format` is `jwk`.
+    #[schema(value_type = Object, nullable = false)]
+    key_jwk: Option<Value>,
+}
+
+/// What a key may be used for.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+enum KeyUsage {
+    Decrypt,
+    DeriveBits,
+    DeriveKey,
+    Encrypt,
+    Sign,
+    UnwrapKey,
+    Verify,
+    WrapKey,
+}
+
+/// So many in so many seconds.
+#[derive(Serialize, ToSchema)]
+struct NewRateLimit {
+    #[schema(minimum = 1)]
+    limit: u64,
+    /// 10 or 60.
+    period: u64,
 }
 
 /// What the requests of a dispatch namespace's Workers are to go through.

@@ -8,8 +8,8 @@ mod show;
 
 use axum::extract::State;
 
-pub(super) use declared::{Declared, secret_text, with_value};
-pub(super) use described::NewBinding;
+pub(super) use declared::{Declared, Material, secret, with_value};
+pub(super) use described::{NewBinding, NewKey};
 pub(super) use resolve::{Before, check_count, resolve};
 pub(super) use show::{OutboundParameter, ShownBinding, show_all};
 

@@ -96,7 +96,10 @@ pub(in super::super) fn check_count(bindings: &[Binding]) -> Result<(), Fault> {
     let is_variable = |binding: &&Binding| {
         matches!(
             binding.value,
-            BindingValue::Json { .. } | BindingValue::PlainText { .. } | BindingValue::SecretText { .. }
+            BindingValue::Json { .. }
+                | BindingValue::PlainText { .. }
+                | BindingValue::SecretKey(_)
+                | BindingValue::SecretText { .. }
         )
     };
     if bindings.iter().filter(is_variable).count() > MOST_VARIABLES {
@@ -127,6 +130,13 @@ fn check_exists(store: &Store, name: &str, value: &BindingValue, before: &Before
         BindingValue::KvNamespace { namespace_id } => match store.kv_namespace(namespace_id) {
             Ok(_) => Ok(()),
             Err(StoreError::KvNamespaceNotFound) => Err(Fault::KvBinding { id: namespace_id.clone() }),
+            Err(error) => Err(error.into()),
+        },
+        BindingValue::D1 { database_id } => match store.d1_database(database_id) {
+            Ok(_) => Ok(()),
+            Err(StoreError::D1DatabaseNotFound) => {
+                Err(Fault::D1Binding { binding: name.to_owned(), id: database_id.clone() })
+            }
             Err(error) => Err(error.into()),
         },
         BindingValue::Service { service, .. } => check_service(store, name, service, before),

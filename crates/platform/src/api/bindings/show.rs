@@ -1,11 +1,11 @@
-//! Bindings as answers show them: a secret's text never.
+//! Bindings as answers show them: a secret's text, or key, never.
 
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::store::Store;
-use crate::worker::{Binding, BindingValue, Outbound};
+use crate::worker::{Binding, BindingValue, KeyFormat, Outbound, SecretKey};
 
 /// A binding, without what is secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,7 +21,16 @@ pub(in super::super) struct ShownBinding {
 #[schema(as = BindingValue)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum ShownValue {
+    AnalyticsEngine {
+        dataset: String,
+    },
     Assets,
+    D1 {
+        /// What clients send.
+        id: String,
+        /// The same.
+        database_id: String,
+    },
     DataBlob {
         part: String,
     },
@@ -43,6 +52,17 @@ enum ShownValue {
     PlainText {
         text: String,
     },
+    Ratelimit {
+        namespace_id: String,
+        simple: RateLimit,
+    },
+    SecretKey {
+        #[schema(value_type = Object)]
+        algorithm: Value,
+        #[schema(value_type = String)]
+        format: KeyFormat,
+        usages: Vec<String>,
+    },
     SecretText,
     Service {
         service: String,
@@ -59,6 +79,14 @@ enum ShownValue {
     WasmModule {
         part: String,
     },
+}
+
+/// So many in so many seconds.
+#[derive(Debug, Serialize, ToSchema)]
+struct RateLimit {
+    limit: u64,
+    /// 10 or 60.
+    period: u64,
 }
 
 /// What the requests of a dispatch namespace's Workers go through.
@@ -90,12 +118,16 @@ pub(in super::super) struct OutboundParameter {
 /// What the API calls the type of a binding.
 pub(in super::super) fn type_name(value: &BindingValue) -> &'static str {
     match value {
+        BindingValue::AnalyticsEngine { .. } => "analytics_engine",
+        BindingValue::D1 { .. } => "d1",
         BindingValue::Assets => "assets",
         BindingValue::DataBlob { .. } => "data_blob",
         BindingValue::DispatchNamespace { .. } => "dispatch_namespace",
         BindingValue::Json { .. } => "json",
         BindingValue::KvNamespace { .. } => "kv_namespace",
         BindingValue::PlainText { .. } => "plain_text",
+        BindingValue::Ratelimit { .. } => "ratelimit",
+        BindingValue::SecretKey(_) => "secret_key",
         BindingValue::SecretText { .. } => "secret_text",
         BindingValue::Service { .. } => "service",
         BindingValue::TextBlob { .. } => "text_blob",
@@ -111,6 +143,8 @@ pub(in super::super) fn show_all(store: &Store, bindings: &[Binding]) -> Vec<Sho
 /// One binding.
 fn show(store: &Store, Binding { name, value }: Binding) -> ShownBinding {
     let value = match value {
+        BindingValue::AnalyticsEngine { dataset } => ShownValue::AnalyticsEngine { dataset },
+        BindingValue::D1 { database_id } => ShownValue::D1 { id: database_id.clone(), database_id },
         BindingValue::Assets => ShownValue::Assets,
         BindingValue::DataBlob { part } => ShownValue::DataBlob { part },
         BindingValue::DispatchNamespace { namespace, outbound } => ShownValue::DispatchNamespace {
@@ -120,6 +154,12 @@ fn show(store: &Store, Binding { name, value }: Binding) -> ShownBinding {
         BindingValue::Json { json } => ShownValue::Json { json },
         BindingValue::KvNamespace { namespace_id } => ShownValue::KvNamespace { namespace_id },
         BindingValue::PlainText { text } => ShownValue::PlainText { text },
+        BindingValue::Ratelimit { namespace_id, limit, period } => {
+            ShownValue::Ratelimit { namespace_id, simple: RateLimit { limit, period } }
+        }
+        BindingValue::SecretKey(SecretKey { algorithm, format, usages, .. }) => {
+            ShownValue::SecretKey { algorithm, format, usages }
+        }
         BindingValue::SecretText { .. } => ShownValue::SecretText,
         BindingValue::Service { service, entrypoint, environment } => {
             ShownValue::Service { service: service.to_string(), entrypoint, environment }

@@ -11,6 +11,7 @@ use multer::{Constraints, Multipart, SizeLimit};
 
 use super::super::body::{self, essence};
 use super::super::error::{Fault, shown};
+use super::broken;
 use super::modules::Part;
 use super::{LARGEST_SCRIPT, MIB};
 
@@ -48,6 +49,7 @@ pub(in super::super) async fn read(headers: &HeaderMap, body: Body, metadata: &s
             form.metadata = Some(content(&mut field, &mut used, LARGEST_METADATA, too_large).await?);
             continue;
         }
+        broken::refuse_piece(name.as_deref().unwrap_or_default(), metadata)?;
         if form.parts.len() == MOST_PARTS {
             return Err(Fault::Invalid(format!("an upload has at most {MOST_PARTS} modules")));
         }

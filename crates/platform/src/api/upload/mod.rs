@@ -9,6 +9,7 @@
 //! Reading is liberal in how a part is named (by its field, by its file) and typed, and strict in everything that would
 //! otherwise be guessed: two modules of one name, a type that nobody knows, a start that is not there.
 
+mod broken;
 mod described;
 mod form;
 mod metadata;
@@ -64,6 +65,7 @@ impl Upload {
                     Fault::BodyTooLarge(_) => Fault::ScriptTooLarge,
                     other => other,
                 })?;
+                broken::refuse_form_in_script(&content)?;
                 Ok(Self::of_script(script, content))
             }
             "application/json" => {

@@ -6,11 +6,22 @@
 
 import BINDINGS from "./within/bindings.js";
 import CONTROL from "./within/control.js";
+import COUNTING from "./within/counting.js";
+import D1 from "./within/d1.js";
+import HIDDEN from "./within/hidden.js";
 import LISTENERS from "./within/listeners.js";
 import PARAMETERS from "./within/parameters.js";
 
 /** No module of an upload may begin with this. */
 const OURS = "__tidegate";
+
+/** What the gate calls a user Worker by; user code cannot (`within/hidden.js`). */
+const MAIN = "__TidegateMain";
+
+/** The entrypoint at which a Worker is called; `null` for its listeners, in service-worker syntax. */
+export function mainOf(bundle) {
+  return "body_part" in bundle.entry ? null : MAIN;
+}
 
 const LOADERS = {
   es_module: (text) => ({ js: text() }),
@@ -33,6 +44,7 @@ export function codeOf(bundle, place) {
   }
   const env = {};
   const setup = [];
+  const keys = [];
   const globals = "body_part" in bundle.entry;
   for (const binding of bundle.bindings) {
     const name = JSON.stringify(binding.name);
@@ -51,10 +63,29 @@ export function codeOf(bundle, place) {
         env[binding.name] = place.stubs[binding.name];
         setup.push(`env[${name}] = new KvNamespace(env[${name}]);`);
         break;
+      case "d1":
+        env[binding.name] = place.stubs[binding.name];
+        setup.push(`env[${name}] = new D1Database(env[${name}]);`);
+        break;
+      case "analytics_engine":
+        env[binding.name] = place.stubs[binding.name];
+        setup.push(`env[${name}] = new AnalyticsEngineDataset(env[${name}]);`);
+        break;
+      case "ratelimit":
+        env[binding.name] = place.stubs[binding.name];
+        setup.push(`env[${name}] = new Ratelimit(env[${name}]);`);
+        break;
       case "dispatch_namespace":
         env[binding.name] = place.stubs[binding.name];
         setup.push(`env[${name}] = new DynamicDispatcher(env[${name}]);`);
         break;
+      case "secret_key": {
+        const { algorithm, format, usages, data } = binding;
+        env[binding.name] = { algorithm, format, usages, data };
+        keys.push(`await importKey(env, ${name});`);
+        if (globals) keys.push(`globalThis[${name}] = env[${name}];`);
+        continue;
+      }
       case "wasm_module":
       case "text_blob":
       case "data_blob":
@@ -68,29 +99,41 @@ export function codeOf(bundle, place) {
   }
   const entry = JSON.stringify(`./${globals ? bundle.entry.body_part : bundle.entry.main_module}`);
   modules[`${OURS}_bindings.js`] = { js: BINDINGS };
+  // An isolate pays for what it loads.
+  const has = (type) => bundle.bindings.some((binding) => binding.type === type);
+  const counts = has("analytics_engine") || has("ratelimit");
+  if (counts) modules[`${OURS}_counting.js`] = { js: COUNTING };
+  if (has("d1")) modules[`${OURS}_d1.js`] = { js: D1 };
   modules[`${OURS}_env.js`] = {
     js: [
       `import { env } from "cloudflare:workers";`,
-      `import { KvNamespace, DynamicDispatcher, mark, quietCaches } from "./${OURS}_bindings.js";`,
+      has("d1") ? `import { D1Database } from "./${OURS}_d1.js";` : "",
+      counts ? `import { AnalyticsEngineDataset, Ratelimit } from "./${OURS}_counting.js";` : "",
+      `import { KvNamespace, DynamicDispatcher, importKey, mark, quietCaches } from "./${OURS}_bindings.js";`,
       ...setup,
       "quietCaches();",
       place.marker ? `mark(${JSON.stringify(place.marker)});` : "",
+      // Last, since others begin to run at the first `await`.
+      ...keys,
     ].join("\n"),
   };
   const main = globals
     ? [
+        `import "./${OURS}_hidden.js";`,
         `import "./${OURS}_env.js";`,
+        `import { controlOf } from "./${OURS}_control.js";`,
         `import { listeners } from "./${OURS}_listeners.js";`,
         `import ${entry};`,
-        `import { controlOf } from "./${OURS}_control.js";`,
         `export const __TidegateControl = controlOf({ listeners });`,
       ]
     : [
+        `import "./${OURS}_hidden.js";`,
         `import "./${OURS}_env.js";`,
-        `import * as worker from ${entry};`,
         `import { controlOf } from "./${OURS}_control.js";`,
+        `import * as worker from ${entry};`,
         `export * from ${entry};`,
         `export default worker.default ?? {};`,
+        `export const ${MAIN} = worker.default ?? {};`,
         `export const __TidegateControl = controlOf({ worker });`,
       ];
   if (place.parameters) {
@@ -101,6 +144,7 @@ export function codeOf(bundle, place) {
     modules[`${OURS}_parameters.js`] = { js: PARAMETERS };
   }
   modules[`${OURS}_control.js`] = { js: CONTROL };
+  modules[`${OURS}_hidden.js`] = { js: HIDDEN };
   modules[`${OURS}_listeners.js`] = { js: LISTENERS };
   modules[`${OURS}.js`] = { js: main.join("\n") };
   return {

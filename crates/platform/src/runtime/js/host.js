@@ -9,8 +9,8 @@
 // They share this code; the binding ROLE says which one it is.
 
 import { WorkerEntrypoint, tracing } from "cloudflare:workers";
-import { codeOf } from "./code.js";
-import { Isolates, fetchWorker } from "./isolates.js";
+import { codeOf, mainOf } from "./code.js";
+import { Isolates, Resting, fetchWorker } from "./isolates.js";
 import { messageOf } from "./tail.js";
 
 /** Where `within/bindings.js` puts what `get()` was called with. */
@@ -19,10 +19,10 @@ const TARGET = "x-tidegate-target";
 /** The subrequests of an invocation for which nobody said less. */
 const MOST_SUBREQUESTS = 10_000;
 
-/** An invocation whose end nobody tells (an RPC call, an abandoned WebSocket) is forgotten after this long. */
+/** An invocation whose end nobody tells (an abandoned WebSocket) is forgotten after this long. */
 const FORGOTTEN = 10 * 60_000;
 
-/** As many invocations are known at once; beyond them the oldest is forgotten, and what it still asks for is refused. */
+/** As many invocations are known at once; beyond them one is forgotten, and what it still asks for is refused. */
 const MOST_INVOCATIONS = 50_000;
 
 let known;
@@ -57,7 +57,7 @@ async function accountWorker(env, ctx, name, entrypoint, options) {
   const place = async (bundle) => ({
     stubs: await stubs(bundle, {
       dispatch_namespace: ({ namespace, outbound }) => env.GATE.dispatch({ namespace, outbound }),
-      kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
+      ...resources(ctx),
       service: ({ service, entrypoint }) => ctx.exports.Service({ props: { service, entrypoint, role: "account" } }),
     }),
     globalOutbound: env.EGRESS,
@@ -79,19 +79,26 @@ export class Gate extends WorkerEntrypoint {
 
 let last; // the user Worker that was begun last, since the last sign of life
 
-/** The last words of a process that hangs name who ran. A line that says the same again says nothing. */
+/** The last words of a process that hangs name who ran, and whether nobody else did. A line that says the same again says nothing. */
 function lastWords(env, key) {
-  if (key !== last) console.log(`${env.MARK}> ${key}`);
+  if (key !== last) console.log(`${env.MARK}>${invocations.alone(key) ? "!" : ""} ${key}`);
   last = key;
 }
 
-/** What stands behind `get()` of a dispatch binding; props: `{namespace, outbound}`. */
+/** What stands behind `get()` of a dispatch binding; props: `{namespace, outbound}`, or `{nested}` where it leads nowhere. */
 export class Dispatch extends WorkerEntrypoint {
   async fetch(received) {
     const headers = new Headers(received.headers);
     const target = JSON.parse(headers.get(TARGET));
     headers.delete(TARGET);
-    const { entrypoint, script, invocation } = await this.#open(target);
+    let opened;
+    try {
+      opened = await this.#open(target);
+    } catch (error) {
+      if (error instanceof Resting) return error.answer();
+      throw error;
+    }
+    const { entrypoint, script, invocation } = opened;
     headers.set("cf-ray", invocation.ray);
     // Where the namespace is not trusted, `request.cf` is undefined.
     if (script.trusted) return entrypoint.fetch(received, { headers });
@@ -101,13 +108,17 @@ export class Dispatch extends WorkerEntrypoint {
   }
 
   async call(target, method, values) {
-    const { entrypoint } = await this.#open(target);
+    // They are no methods of RPC, and a request of this kind would carry a `cf-ray` of the caller's choice.
+    if (method === "fetch" || method === "connect") throw new TypeError(`\`${method}\` cannot be called so`);
+    const { entrypoint } = await this.#open(target, true);
     return entrypoint[method](...values);
   }
 
-  async #open({ name, args, limits, outbound }) {
+  async #open({ name, args, limits, outbound }, call = false) {
     const { env, ctx } = this;
-    const { namespace, outbound: binding } = ctx.props;
+    const { namespace, outbound: binding, nested } = ctx.props;
+    // Two invocations in one trace could not be told apart.
+    if (nested) throw new Error("a user Worker cannot invoke another one: one request holds one invocation");
     for (const parameter of Object.keys(outbound ?? {})) {
       if (!binding?.parameters.includes(parameter)) {
         throw new TypeError(
@@ -121,13 +132,21 @@ export class Dispatch extends WorkerEntrypoint {
     const invocation = invocations.begin({
       isolate,
       script: script.key,
+      call,
       outbound: binding,
       parameters: outbound ?? {},
-      subrequests: Math.min(limits?.subRequests ?? Infinity, script.subrequests ?? Infinity, MOST_SUBREQUESTS),
+      subrequests: Math.min(limitOf(limits), script.subrequests ?? Infinity, MOST_SUBREQUESTS),
     });
     lastWords(env, script.key);
-    return { entrypoint: isolate.entrypoint(null, { props: args, limits }), script, invocation };
+    return { entrypoint: isolate.entrypoint(script.main, { props: args, limits }), script, invocation };
   }
+}
+
+/** `limits.subRequests` of a `get()`. What is no number must not come to mean that there is no limit. */
+function limitOf(limits) {
+  const limit = limits?.subRequests ?? MOST_SUBREQUESTS;
+  if (!Number.isSafeInteger(limit) || limit < 0) throw new TypeError("`limits.subRequests` must be a whole number");
+  return limit;
 }
 
 /**
@@ -139,15 +158,16 @@ async function placed(env, ctx, script, bundle, role) {
   const trusted = role === "trusted";
   return {
     stubs: await stubs(bundle, {
-      dispatch_namespace: ({ namespace, outbound }) => ctx.exports.Dispatch({ props: { namespace, outbound } }),
-      kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
+      dispatch_namespace: ({ namespace, outbound }) =>
+        ctx.exports.Dispatch({ props: trusted ? { namespace, outbound } : { nested: true } }),
+      ...resources(ctx),
       service: ({ service, entrypoint }) =>
         ctx.exports.Service({ props: { service, entrypoint, role: trusted ? "trusted" : "tenant" } }),
     }),
     globalOutbound: trusted ? env.EGRESS : ctx.exports.Outbound({ props: {} }),
     // Any tail makes it traced. Who is reached by a service binding may be handed its caller's `cf-ray`, and ends nothing.
     tails: [
-      ...(trusted ? [] : [role === "user" ? env.OVER : env.TAIL]),
+      ...(trusted ? [] : [role === "user" ? await env.LEDGER.over({ script: script.key, main: mainOf(bundle) }) : env.TAIL]),
       ...followers(env, ctx, script),
     ],
   };
@@ -165,9 +185,12 @@ export class Outbound extends WorkerEntrypoint {
     if (!invocation.outbound) return env.EGRESS.fetch(request);
     const { service, entrypoint } = invocation.outbound;
     const script = found(service, await isolates(env).current("account", service));
+    // By the `!` decision records are known from what other Workers repeat.
+    const marker = markerOf(env, script, "!");
     const place = async (bundle) => ({
       ...(await placed(env, ctx, script, bundle, "trusted")),
-      marker: markerOf(env, script),
+      tails: followers(env, ctx, script, marker),
+      marker,
       parameters: true,
     });
     const props = { parameters: invocation.parameters, entrypoint };
@@ -189,9 +212,9 @@ export class Follower extends WorkerEntrypoint {
 }
 
 /** A tail for a Worker that somebody follows. */
-function followers(env, ctx, script) {
+function followers(env, ctx, script, marker = markerOf(env, script)) {
   const { key, version } = script;
-  return script.followed ? [ctx.exports.Follower({ props: { key, version, marker: markerOf(env, script) } })] : [];
+  return script.followed ? [ctx.exports.Follower({ props: { key, version, marker } })] : [];
 }
 
 /** What a Worker is loaded with cannot change: one that is followed from now on is another isolate. */
@@ -200,13 +223,16 @@ function roleOf({ followed }, role) {
 }
 
 /** What begins every line that an account Worker logs. */
-function markerOf(env, { key }) {
-  return `${env.MARK} ${key.slice("account/".length)} `;
+function markerOf(env, { key }, judges = "") {
+  return `${env.MARK}${judges} ${key.slice("account/".length)} `;
 }
 
 const invocations = {
   byTrace: new Map(),
   byRay: new Map(),
+  scripts: new Map(), // script → how many of its invocations are known; the one called last comes last
+  lost: new Set(), // scripts of which an invocation was forgotten that may still run
+  calls: new Map(), // script → `{rays, begun, over}`: its invocations by RPC, and how many began and are over
 
   begin(invocation) {
     invocation.trace = traceId();
@@ -215,9 +241,19 @@ const invocations = {
     invocation.begun = Date.now();
     // Two invocations in one trace could not be told apart.
     if (this.byTrace.has(invocation.trace)) throw new Error("one trace cannot hold two invocations");
-    if (this.byRay.size >= MOST_INVOCATIONS) this.end(this.byRay.keys().next().value);
+    if (this.byRay.size >= MOST_INVOCATIONS) this.makeRoom();
     this.byTrace.set(invocation.trace, invocation);
     this.byRay.set(invocation.ray, invocation);
+    const { script } = invocation;
+    const before = this.scripts.get(script) ?? 0;
+    this.scripts.delete(script);
+    this.scripts.set(script, before + 1);
+    if (invocation.call) {
+      if (!this.calls.has(script)) this.calls.set(script, { rays: new Set(), begun: 0, over: 0 });
+      const calls = this.calls.get(script);
+      calls.begun++;
+      calls.rays.add(invocation.ray);
+    }
     invocation.isolate.begin();
     return invocation;
   },
@@ -226,30 +262,61 @@ const invocations = {
     return this.byTrace.get(traceId());
   },
 
-  end(ray) {
-    const invocation = this.byRay.get(ray);
-    if (!invocation) return;
-    this.byRay.delete(ray);
-    this.byTrace.delete(invocation.trace);
-    invocation.isolate.end();
-  },
-
   /** Forgets those that are over. The front has none. */
   async settle(env) {
-    if (this.byRay.size > 0) for (const ray of await env.LEDGER.take()) this.end(ray);
+    if (this.byRay.size === 0) return;
+    for (const { script, ray } of await env.LEDGER.take()) {
+      if (ray === undefined) this.endCall(script);
+      else if (this.byRay.get(ray)?.script === script) this.end(this.byRay.get(ray));
+    }
   },
 
-  /** The user Workers with an invocation under way, the latest first: a hundred are enough to name a culprit. */
+  end({ ray, trace, isolate, script }) {
+    this.byRay.delete(ray);
+    this.byTrace.delete(trace);
+    this.calls.get(script)?.rays.delete(ray);
+    const left = this.scripts.get(script) - 1;
+    if (left > 0) this.scripts.set(script, left);
+    else this.scripts.delete(script);
+    isolate.end();
+  },
+
+  /** An RPC call has no `cf-ray` by which to tell which one is over: they end together, when all of a script's are. */
+  endCall(script) {
+    const calls = this.calls.get(script);
+    if (!calls || ++calls.over < calls.begun) return;
+    this.calls.delete(script);
+    for (const ray of calls.rays) this.end(this.byRay.get(ray));
+  },
+
+  /** What it asks for from now on is refused. It may still run, though: whoever hangs is looked for among its like, too. */
+  forget(invocation) {
+    this.lost.add(invocation.script);
+    this.end(invocation);
+  },
+
+  /** Forgets the oldest of the script that has the most, so that a script with invocations without end has its own forgotten. */
+  makeRoom() {
+    let [most, script] = [0];
+    for (const [each, known] of this.scripts) if (known > most) [most, script] = [known, each];
+    for (const invocation of this.byRay.values()) if (invocation.script === script) return this.forget(invocation);
+  },
+
+  /** The user Workers with an invocation that may be under way, the one called last first. */
   running() {
-    const latest = [...this.byRay.values()].slice(-100).reverse();
-    return [...new Set(latest.map(({ script }) => script))];
+    return [...new Set([...[...this.scripts.keys()].reverse(), ...this.lost])];
+  },
+
+  /** Whether no script but this one has an invocation that may be under way. */
+  alone(script) {
+    return this.scripts.size === 1 && (this.lost.size === 0 || (this.lost.size === 1 && this.lost.has(script)));
   },
 
   /** The oldest come first. */
   sweep() {
-    for (const { ray, begun } of this.byRay.values()) {
-      if (Date.now() - begun < FORGOTTEN) break;
-      this.end(ray);
+    for (const invocation of this.byRay.values()) {
+      if (Date.now() - invocation.begun < FORGOTTEN) break;
+      this.forget(invocation);
     }
   },
 };
@@ -269,11 +336,45 @@ async function stubs(bundle, make) {
   return made;
 }
 
+/** What bindings are made of that are the same wherever a Worker runs. */
+function resources(ctx) {
+  return {
+    analytics_engine: ({ dataset }) => ctx.exports.Analytics({ props: { dataset } }),
+    d1: ({ database_id }) => ctx.exports.D1({ props: { id: database_id } }),
+    kv_namespace: ({ namespace_id }) => ctx.exports.Kv({ props: { id: namespace_id } }),
+    ratelimit: ({ namespace_id, limit, period }) =>
+      ctx.exports.RateLimit({ props: { namespace: namespace_id, limit, period } }),
+  };
+}
+
 /** A KV namespace; props: `{id}`. */
 export class Kv extends WorkerEntrypoint {
   fetch(request) {
     const { pathname, search } = new URL(request.url);
     return this.env.CONTROL.fetch(new Request(`http://control/kv/${this.ctx.props.id}${pathname}${search}`, request));
+  }
+}
+
+/** A dataset of the Analytics Engine; props: `{dataset}`. */
+export class Analytics extends WorkerEntrypoint {
+  fetch(request) {
+    return this.env.CONTROL.fetch(new Request(`http://control/analytics/${this.ctx.props.dataset}`, request));
+  }
+}
+
+/** A rate limit; props: `{namespace, limit, period}`. The body is a key. */
+export class RateLimit extends WorkerEntrypoint {
+  async fetch(request) {
+    const body = JSON.stringify({ ...this.ctx.props, key: await request.text() });
+    const headers = { "content-type": "application/json" };
+    return this.env.CONTROL.fetch("http://control/ratelimit", { method: "POST", headers, body });
+  }
+}
+
+/** A D1 database; props: `{id}`. */
+export class D1 extends WorkerEntrypoint {
+  fetch(request) {
+    return this.env.CONTROL.fetch(new Request(`http://control/d1/${this.ctx.props.id}`, request));
   }
 }
 
@@ -283,6 +384,8 @@ export class Service extends WorkerEntrypoint {
     super(ctx, env);
     return new Proxy(this, {
       get(self, property) {
+        // Were there a method of that name, raw connections would be taken, and lead nowhere.
+        if (property === "connect") return undefined;
         if (typeof property === "symbol" || property in self) return Reflect.get(self, property);
         return async (...values) => (await reached(self))[property](...values);
       },
@@ -334,18 +437,20 @@ export class Check extends WorkerEntrypoint {
     const { env, ctx } = this;
     const { pathname } = new URL(request.url);
     const { bundle } = await fetchWorker(env, `/candidate${pathname}`);
+    const script = { key: "candidate", version: "candidate" };
+    const place = { ...(await placed(env, ctx, script, bundle, "candidate")), tails: undefined, globalOutbound: null };
     const begun = Date.now();
+    const stub = env.LOADER.get(crypto.randomUUID(), async () => codeOf(bundle, place));
+    const control = stub.getEntrypoint("__TidegateControl");
     try {
-      const script = { key: "candidate", version: "candidate" };
-      const place = { ...(await placed(env, ctx, script, bundle, "candidate")), tails: undefined, globalOutbound: null };
-      const stub = env.LOADER.get(crypto.randomUUID(), async () => codeOf(bundle, place));
-      const control = stub.getEntrypoint("__TidegateControl");
       const { handlers, named } = await control.describe();
       const startup = Date.now() - begun;
-      control.evict().catch(() => {});
       return Response.json({ started: { startup_time_ms: startup, handlers, named_handlers: named } });
     } catch (error) {
       return Response.json({ message: String(error?.message ?? error) });
+    } finally {
+      // Accepted or not, nothing of it stays to disturb the next one.
+      control.evict().catch(() => {});
     }
   }
 }

@@ -3,7 +3,7 @@
 // The control plane says what is current when it is asked, and tells of each change. An isolate's id names role, script
 // and version, so that a new version is a new isolate while the old one finishes what it has begun.
 
-import { codeOf } from "./code.js";
+import { codeOf, mainOf } from "./code.js";
 
 /** The control plane as a Worker sees it: any host does. */
 const CONTROL = "http://control";
@@ -142,6 +142,20 @@ class Isolate {
   }
 }
 
+/** The script is not run for a while. */
+export class Resting extends Error {
+  #seconds;
+
+  constructor(message, seconds) {
+    super(message);
+    this.#seconds = seconds;
+  }
+
+  answer() {
+    return new Response(this.message, { status: 503, headers: { "retry-after": this.#seconds } });
+  }
+}
+
 /**
  * A Worker from the control plane, or `undefined`: a length (32 bits, big-endian), a JSON object of that many bytes, and
  * the bytes of its modules one after another.
@@ -152,6 +166,7 @@ export async function fetchWorker(env, path) {
     await answer.body?.cancel();
     return undefined;
   }
+  if (answer.status === 503) throw new Resting(await answer.text(), answer.headers.get("retry-after"));
   if (answer.status !== 200) throw new Error(`the control plane answered ${answer.status}: ${await answer.text()}`);
   const bytes = new Uint8Array(await answer.arrayBuffer());
   const length = new DataView(bytes.buffer).getUint32(0);
@@ -161,5 +176,5 @@ export async function fetchWorker(env, path) {
     module.content = bytes.subarray(offset, (offset += module.size));
   }
   const { version, trusted, followed, subrequests } = bundle;
-  return { version, trusted, followed, subrequests, bundle };
+  return { version, trusted, followed, subrequests, main: mainOf(bundle), bundle };
 }

@@ -100,6 +100,7 @@ impl Workerd {
                 processes: NonZeroUsize::MIN,
                 isolates: ISOLATES,
                 dispatcher: Some(DISPATCHER.to_owned()),
+                seeded: false,
             };
             let platform = Platform::start(options).await.map_err(|error| error.to_string())?;
             let name = NamespaceName::parse("customers").map_err(|error| error.to_string())?;

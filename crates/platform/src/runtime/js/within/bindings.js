@@ -13,6 +13,9 @@ export class DynamicDispatcher {
   get(name, args = {}, options = {}) {
     const stub = this.#stub;
     const { limits, outbound } = options ?? {};
+    // JSON has no NaN: it would become `null`, and that is no limit.
+    const limit = limits?.subRequests ?? 0;
+    if (!Number.isSafeInteger(limit) || limit < 0) throw new TypeError("`limits.subRequests` must be a whole number");
     const target = { name: String(name), args, limits, outbound };
     return new Proxy(Object.create(null), {
       get(_, property) {
@@ -107,6 +110,18 @@ function path(key) {
 
 async function good(method, answer) {
   if (!answer.ok) throw new Error(`KV ${method} failed: ${answer.status} ${await answer.text()}`);
+}
+
+/** Puts a key in the place of what it is made of, which the Worker never sees. */
+export async function importKey(env, name) {
+  const { algorithm, format, usages, data } = env[name];
+  delete env[name];
+  try {
+    const key = format === "jwk" ? JSON.parse(data) : Uint8Array.from(atob(data), (unit) => unit.charCodeAt(0));
+    env[name] = await crypto.subtle.importKey(format, key, algorithm, false, usages);
+  } catch (error) {
+    throw new Error(`binding "${name}" is no key that can be imported: ${error.message}`);
+  }
 }
 
 /** There is no cache here: nothing is found in one, and what is put there is dropped. */

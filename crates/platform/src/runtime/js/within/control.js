@@ -4,8 +4,11 @@ import { WorkerEntrypoint, abortIsolate } from "cloudflare:workers";
 
 const OURS = "__Tidegate";
 
+// The Worker's code runs after this and before `controlOf`.
+const { freeze } = Object;
+
 export function controlOf({ worker, listeners }) {
-  return class extends WorkerEntrypoint {
+  class Control extends WorkerEntrypoint {
     describe() {
       if (listeners) return { handlers: [...listeners], named: [] };
       const named = Object.keys(worker)
@@ -17,7 +20,10 @@ export function controlOf({ worker, listeners }) {
     evict() {
       abortIsolate("evicted");
     }
-  };
+  }
+  // The Worker's code can import this class, and would outlive its eviction if it could replace the method.
+  freeze(Control.prototype);
+  return freeze(Control);
 }
 
 function handlersOf(exported) {
