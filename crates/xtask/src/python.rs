@@ -1,7 +1,7 @@
 //! The Python packages of the end-to-end tests: Cloudflare's SDK, the test suite that its source distribution holds, and
 //! schemathesis.
 //!
-//! They come from PyPI with pip, each file checked against a hash in `tests/e2e/clients/python/requirements.txt`, into a
+//! They come from `PyPI` with pip, each file checked against a hash in `tests/e2e/clients/python/requirements.txt`, into a
 //! folder of the user's cache that is named for that list and for the Python that runs them:
 //!
 //! ```text

@@ -9,7 +9,7 @@ use crate::json;
 use crate::outcome::{Failure, Outcome};
 use crate::terminal::Terminal;
 
-/// Print the JSON Schema of policies, test files or decisions, or the OpenAPI description of the API
+/// Print the JSON Schema of policies, test files or decisions, or the `OpenAPI` description of the API
 ///
 /// Draft-07, the newest that TOML tools read. An editor with Taplo or Even Better TOML completes and checks a policy that begins with
 /// `#:schema PATH`, where PATH is the file that this was written to. The API describes itself at `/client/v4/openapi.json`, too.

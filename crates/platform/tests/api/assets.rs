@@ -5,6 +5,7 @@ use base64ct::{Base64, Base64UrlUnpadded, Encoding as _};
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use tidegate_platform::assets::Config;
 
 use crate::support::{ACCOUNT, Answer, FormPart, TOKEN, TestApi, form};
 
@@ -349,7 +350,7 @@ async fn assets_stay_with_what_is_made_of_their_version_and_with_keep_assets() {
         let jwt = completion(&api, script, "0b", "other").await;
         deploy(&api, script, json!({ "assets": { "jwt": jwt }, "keep_assets": false })).await.result();
         let (file, third) = served().await;
-        assert_eq!((file.as_deref(), third), (Some("0b"), Some(Default::default())), "as usual, where nothing is said");
+        assert_eq!((file.as_deref(), third), (Some("0b"), Some(Config::default())), "as usual, where nothing is said");
     }
     let jwt = completion(&api, "/workers/scripts/site", "0c", "third").await;
     let metadata = json!({ "assets": { "jwt": jwt } }).to_string();

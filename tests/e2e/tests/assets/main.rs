@@ -35,7 +35,7 @@ export default {
 
 /// Refuses whatever goes out.
 const OUTBOUND: &str =
-    r#"export default { fetch: (request) => new Response(`refused ${request.url}`, { status: 403 }) };"#;
+    r"export default { fetch: (request) => new Response(`refused ${request.url}`, { status: 403 }) };";
 
 /// Says what it was asked, in a word that no file holds; and what it finds through its binding at `?asset=`.
 const CODE: &str = r#"
@@ -123,7 +123,7 @@ impl Running {
             }
             let result = api.upload_assets(&jwt, &parts).await?.result()?;
             if let Some(jwt) = result["jwt"].as_str() {
-                done = jwt.to_owned();
+                jwt.clone_into(&mut done);
             }
         }
         Ok(done)

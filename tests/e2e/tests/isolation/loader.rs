@@ -248,5 +248,5 @@ async fn a_worker_that_ends_its_own_isolate_ends_nothing_else() -> Result<()> {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |encoded, byte| encoded + &format!("%{byte:02X}"))
 }

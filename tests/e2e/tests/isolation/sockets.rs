@@ -203,12 +203,12 @@ async fn a_redirect_leads_to_no_other_place_than_a_request_does() -> Result<()> 
     let hosting = Hosting::start().await?;
     let canary = Canary::start().await?;
     let api = hosting.platform.platform().api_address();
-    let code = r#"
+    let code = r"
         export default {
           fetch: (request) => fetch(`https://api.example/${new URL(request.url).search}`).then(
             async (answer) => new Response(`${answer.status} ${await answer.text()}`), (error) => new Response(`refused: ${error.message}`)),
         };
-    "#;
+    ";
     hosting.user("hostile", code, &json!({})).await?;
     for to in [
         format!("http://127.0.0.1:{}/", canary.port),

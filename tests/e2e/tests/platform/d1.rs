@@ -158,14 +158,14 @@ async fn bindings_of_databases_are_shown_inherited_and_kept_and_one_that_is_not_
 #[tokio::test]
 async fn a_query_that_does_not_end_keeps_nobody_else_and_a_deleted_database_answers_nobody() -> Result<()> {
     let running = Running::start().await?;
-    let code = r#"
+    let code = r"
         export default {
           async fetch(request, { DB }) {
             const sql = decodeURIComponent(new URL(request.url).search.slice(1));
             return DB.prepare(sql).all().then(({ results }) => Response.json(results), (error) => new Response(error.message));
           },
         };
-    "#;
+    ";
     let hostile = running.database("hostile").await?;
     let other = running.database("other").await?;
     running.deploy(&user("hostile"), code, &json!({ "bindings": [hostile] })).await?;

@@ -197,6 +197,28 @@ async fn no_name_that_is_asked_for_leads_out_of_the_namespace() -> Result<()> {
     Ok(())
 }
 
+/// HTTP allows it, `fetch()` does not.
+#[tokio::test]
+async fn a_get_that_comes_with_a_body_reaches_a_user_worker_without_it() -> Result<()> {
+    let running = Running::start().await?;
+    let code = "export default { async fetch(request) {
+        return Response.json([request.method, await request.text(), request.headers.get('content-length')]);
+    } };";
+    running.user("acme", code).await?;
+    for (method, body, expected) in [
+        ("GET", "", r#"["GET","",null]"#),
+        ("GET", "left out", r#"["GET","",null]"#),
+        ("POST", "kept", r#"["POST","kept","4"]"#),
+    ] {
+        let request = Request::builder().method(method).uri("/").header("host", "acme.example");
+        let request = request.header("content-length", body.len()).body(Body::from(body))?;
+        let answer = running.platform.send(request).await?;
+        let seen = answer.into_body().collect().await?.to_bytes();
+        assert_eq!(std::str::from_utf8(&seen)?, expected, "{method} with `{body}`");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn what_a_user_worker_throws_reaches_the_dispatch_worker_as_it_was_thrown() -> Result<()> {
     let running = Running::start().await?;

@@ -31,8 +31,9 @@ async fn the_python_sdk_does_all_that_a_platform_needs_and_what_it_uploads_answe
     let upstream = Upstream::start().await?;
     let platform = LocalPlatform::start(upstream.address()).await?;
     let folder = repository().join("tests/e2e/clients/python");
-    let run = PythonPackages::installed()?.pytest(&folder, &["test_scenario.py"], &borrowed(&environment(&platform)));
-    run.await?.came_to(9, 0)?;
+    let environment = environment(&platform);
+    let packages = PythonPackages::installed()?;
+    packages.pytest(&folder, &["test_scenario.py"], &borrowed(&environment)).await?.came_to(9, 0)?;
     assert_eq!(platform.unknown_routes(), [""; 0]);
     Ok(())
 }

@@ -112,7 +112,10 @@ export class Dispatch extends WorkerEntrypoint {
     // Where the namespace is not trusted, `request.cf` is undefined.
     if (script.trusted) return entrypoint.fetch(received, { headers });
     // A new request, and no copy: it has no `cf`.
-    const { method, url, body, signal } = received;
+    const { method, url, signal } = received;
+    const body = method === "GET" || method === "HEAD" ? null : received.body;
+    // HTTP knows such requests with a body, `fetch()` does not.
+    if (body === null) headers.delete("content-length");
     return entrypoint.fetch(url, { method, headers, body, signal, redirect: "manual" });
   }
 

@@ -54,7 +54,7 @@ pub(super) async fn measure(plan: &Plan, upstream: &Upstream, page: &mut Page) -
         }
         session.stop().await?;
         page.add(
-            section,
+            &section,
             &[
                 Curve { title: "memory of workerd (MiB)", columns: &["workerd"], y: Scale::Logarithmic },
                 Curve { title: "milliseconds", columns: &["cold p50", "warm p50", "warm p99"], y: Scale::Logarithmic },
@@ -77,7 +77,8 @@ async fn figures(session: &Session, new: std::ops::Range<usize>) -> Result<Vec<(
     }
     let cpu = session.cpu_of_workerds()?;
     let mut traffic = Traffic::of(session.workers, &hosts, "/", traffic::CONNECTIONS, Duration::from_secs(3)).await?;
-    let cpu = (session.cpu_of_workerds()? - cpu) / u32::try_from(traffic.requests().max(1))?;
+    let used = session.cpu_of_workerds()?.saturating_sub(cpu);
+    let cpu = used / u32::try_from(traffic.requests().max(1))?;
     Ok(vec![
         ("cold p50", ms(percentile(&mut cold, 50))),
         ("cold p99", ms(percentile(&mut cold, 99))),

@@ -87,7 +87,7 @@ impl Page {
         Ok(Self { text: format!("{OPENING}\n{}\n", machine()?), pictures: Vec::new() })
     }
 
-    pub(super) fn add(&mut self, section: Section, curves: &[Curve<'_>]) {
+    pub(super) fn add(&mut self, section: &Section, curves: &[Curve<'_>]) {
         let picture = format!("{}.svg", section.name);
         let _ = write!(
             self.text,

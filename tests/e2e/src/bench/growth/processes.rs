@@ -79,7 +79,7 @@ pub(super) async fn measure(plan: &Plan, upstream: &Upstream, page: &mut Page) -
         section.add(size, figures);
     }
     page.add(
-        section,
+        &section,
         &[
             Curve {
                 title: "requests per second",
@@ -123,7 +123,7 @@ async fn figures(session: &Session, upstream: &Upstream) -> Result<Vec<(&'static
         Traffic::of(session.workers, &hosts, path, CONNECTIONS, Duration::from_millis(500)).await?;
         let before = session.cpu_of_workerds()?;
         let traffic = Traffic::of(session.workers, &hosts, path, CONNECTIONS, Duration::from_secs(3)).await?;
-        let used = session.cpu_of_workerds()? - before;
+        let used = session.cpu_of_workerds()?.saturating_sub(before);
         upstream.take();
         figures.push((rate, traffic.per_second()));
         figures.push((time, ms(used / u32::try_from(traffic.requests().max(1))?)));

@@ -52,7 +52,7 @@ pub(super) async fn measure(plan: &Plan, upstream: &Upstream, page: &mut Page) -
         session.stop().await?;
     }
     page.add(
-        section,
+        &section,
         &[
             Curve {
                 title: "milliseconds",

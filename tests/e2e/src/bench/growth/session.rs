@@ -32,7 +32,7 @@ impl Session {
     /// Starts one. `arguments` are more of `tidegate dev`'s.
     pub(super) async fn start(data: &Path, upstream: SocketAddr, arguments: &[&str]) -> Result<Self> {
         let begun = Instant::now();
-        let workerd = installed_workerd(&repository()).context("workerd is not installed: run `cargo xtask tools`")?;
+        let binary = installed_workerd(&repository()).context("workerd is not installed: run `cargo xtask tools`")?;
         // This program is `tidegate` as well: see `main`.
         let mut child = Command::new(std::env::current_exe()?)
             .args(["tidegate", "dev", "--format", "json", "--port", "0", "--api-port", "0"])
@@ -41,7 +41,7 @@ impl Session {
             .arg("--data")
             .arg(data)
             .arg("--workerd")
-            .arg(workerd)
+            .arg(binary)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -59,10 +59,11 @@ impl Session {
         };
         let pids = ready["workerd"]["pids"].as_array().context("no process ids")?;
         let workerds = pids.iter().filter_map(Value::as_u64).map(u32::try_from).collect::<Result<_, _>>()?;
-        let (api, workers) = (ApiClient::new(address("api")?, TOKEN), address("workers")?);
+        let api = ApiClient::new(address("api")?, TOKEN);
+        let front = address("workers")?;
         // It would wait for a pipe that nobody reads.
         let reading = tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self { child, reading, started, api, workers, workerds })
+        Ok(Self { child, reading, started, api, workers: front, workerds })
     }
 
     /// Resident memory of the platform itself, in bytes.
