@@ -69,7 +69,8 @@ async fn what_a_user_worker_reaches_by_a_service_binding_goes_out_through_the_ou
           async fetch(request, { SHARED, NAMED }) {
             // As it came, with all of its headers: what it belongs to does not end with what it is handed on to.
             await (await SHARED.fetch(request)).text();
-            await new Promise((resolve) => setTimeout(resolve, 100));
+            // Longer than it takes until the platform looks at what is over.
+            await new Promise((resolve) => setTimeout(resolve, 600));
             const own = await (await fetch("https://api.example/of-the-worker")).text();
             const answer = await SHARED.fetch("http://any/");
             const hidden = await Promise.resolve(SHARED.env).then(() => "shown", () => "hidden");
