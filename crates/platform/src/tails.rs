@@ -23,6 +23,8 @@ const LIFETIME: SignedDuration = SignedDuration::from_hours(6);
 const UNCONNECTED: SignedDuration = SignedDuration::from_mins(5);
 /// As many may follow one script.
 pub const MOST: usize = 10;
+/// As many connections may one tail have: a client may come back before its last one is known to be gone.
+const MOST_CONNECTIONS: usize = 2;
 /// As many events wait for a connection that is slow to take them.
 const WAITING: usize = 256;
 
@@ -72,9 +74,11 @@ impl Tails {
     }
 
     /// Those of a script.
-    pub fn of(&self, key: &ScriptKey) -> Vec<Tail> {
+    pub fn of(&self, key: &ScriptKey, now: Timestamp) -> Vec<Tail> {
+        let mut tails = self.lock();
+        tails.retain(|_, kept| !kept.is_over(now));
         let mut tails: Vec<_> =
-            self.lock().values().map(|kept| &kept.tail).filter(|tail| tail.key == *key).cloned().collect();
+            tails.values().map(|kept| &kept.tail).filter(|tail| tail.key == *key).cloned().collect();
         tails.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         tails
     }
@@ -83,7 +87,8 @@ impl Tails {
     pub fn connect(&self, id: &str, now: Timestamp) -> Option<(Tail, broadcast::Receiver<Arc<str>>)> {
         let mut tails = self.lock();
         tails.retain(|_, kept| !kept.is_over(now));
-        tails.get(id).map(|kept| (kept.tail.clone(), kept.events.subscribe()))
+        let kept = tails.get(id).filter(|kept| kept.events.receiver_count() < MOST_CONNECTIONS)?;
+        Some((kept.tail.clone(), kept.events.subscribe()))
     }
 
     /// Ends one; says whether there was one of that script. Who is connected to it is told nothing more.
@@ -97,8 +102,8 @@ impl Tails {
     }
 
     /// Whether anybody follows a script.
-    pub fn follow(&self, key: &ScriptKey) -> bool {
-        self.lock().values().any(|kept| kept.tail.key == *key)
+    pub fn follow(&self, key: &ScriptKey, now: Timestamp) -> bool {
+        self.lock().values().filter(|kept| !kept.is_over(now)).any(|kept| kept.tail.key == *key)
     }
 
     /// Hands an event to those who follow its script and whose filters it passes.
@@ -162,14 +167,16 @@ mod tests {
         let tails = Tails::default();
         let deleted = tails.add(key("a"), Vec::new(), at(0)).unwrap();
         assert!(!tails.remove(&key("b"), &deleted.id), "it is another script's");
-        assert!(tails.follow(&key("a")));
-        assert!(tails.remove(&key("a"), &deleted.id) && !tails.follow(&key("a")));
+        assert!(tails.follow(&key("a"), at(0)));
+        assert!(tails.remove(&key("a"), &deleted.id) && !tails.follow(&key("a"), at(0)));
 
         let unconnected = tails.add(key("a"), Vec::new(), at(0)).unwrap();
         let connected = tails.add(key("a"), Vec::new(), at(0)).unwrap();
         let (_, _events) = tails.connect(&connected.id, at(4)).unwrap();
         assert!(tails.connect(&unconnected.id, at(5)).is_none());
-        assert!(tails.connect(&connected.id, at(359)).is_some());
+        let second = tails.connect(&connected.id, at(359)).unwrap();
+        assert!(tails.connect(&connected.id, at(359)).is_none(), "two are enough");
+        drop(second);
         assert!(tails.connect(&connected.id, at(360)).is_none());
     }
 
@@ -184,6 +191,7 @@ mod tests {
         assert!(tails.add(key("b"), Vec::new(), at(0)).is_ok());
         assert!(tails.remove(&key("a"), &first.id));
         assert!(tails.add(key("a"), Vec::new(), at(0)).is_ok());
-        assert_eq!(tails.of(&key("a")).len(), MOST);
+        assert_eq!(tails.of(&key("a"), at(0)).len(), MOST);
+        assert!(!tails.follow(&key("a"), at(5)), "nobody connected");
     }
 }

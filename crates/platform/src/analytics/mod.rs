@@ -9,15 +9,18 @@
 //! cannot write, under what guards [D1](crate::d1) too. Each dataset is a view there.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter, types::Value as Sql};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::clock;
 use crate::d1::{self, D1Error};
+use crate::store::private;
 
 /// Blobs and doubles of a point.
 const COLUMNS: usize = 20;
@@ -63,6 +66,17 @@ pub(crate) enum AnalyticsError {
     /// A query.
     #[error("{0}")]
     Query(String),
+    /// It cannot be made.
+    #[error("cannot open {}: {error}", .path.display())]
+    Folder {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The platform is being stopped.
+    #[error("the data points are closed")]
+    Closed,
     /// The file.
     #[error("the data points cannot be kept: {0}")]
     File(#[from] rusqlite::Error),
@@ -75,6 +89,8 @@ pub(crate) struct Analytics(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     writer: Mutex<Option<Writer>>,
+    turn: Semaphore,
+    closed: AtomicBool,
 }
 
 struct Writer {
@@ -85,19 +101,35 @@ struct Writer {
 impl Analytics {
     /// Those in a file, which need not be there yet.
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self(Arc::new(Inner { path, writer: Mutex::default() }))
+        Self(Arc::new(Inner {
+            path,
+            writer: Mutex::default(),
+            turn: Semaphore::new(1),
+            closed: AtomicBool::new(false),
+        }))
+    }
+
+    /// Waits for a turn to write, on a thread that need not block: Workers write points faster than a disk takes them.
+    pub(crate) async fn turn_to_write(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.turn.acquire().await.ok()
     }
 
     /// Keeps a point. Blocks.
     pub(crate) fn write(&self, dataset: &str, point: &DataPoint) -> Result<(), AnalyticsError> {
         check(point)?;
         let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.0.closed.load(Ordering::Relaxed) {
+            return Err(AnalyticsError::Closed);
+        }
         let writer = match &mut *writer {
             Some(writer) => writer,
             none => none.insert(Writer { connection: create(&self.0.path)?, uncounted: BETWEEN_COUNTS }),
         };
         match writer.insert(dataset, point) {
-            Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == ErrorCode::DiskFull => {
+            // Of the file, that is; a disk that is full has no room for more of others' points either.
+            Err(rusqlite::Error::SqliteFailure(error, _))
+                if error.code == ErrorCode::DiskFull && writer.is_full()? =>
+            {
                 // The oldest tenth of all makes room.
                 let sql = "DELETE FROM points WHERE id <= (SELECT min(id) + (max(id) - min(id)) / 10 FROM points)";
                 writer.connection.execute(sql, ())?;
@@ -110,6 +142,9 @@ impl Analytics {
     /// Answers a query, as Cloudflare does: `{meta, data, rows}`. Blocks.
     pub(crate) fn query(&self, sql: &str) -> Result<Value, AnalyticsError> {
         let sql = statement(sql)?;
+        if self.0.closed.load(Ordering::Relaxed) {
+            return Err(AnalyticsError::Closed);
+        }
         if !self.0.path.exists() {
             create(&self.0.path)?;
         }
@@ -117,14 +152,15 @@ impl Analytics {
         let connection = Connection::open_with_flags(&self.0.path, flags)?;
         connection.busy_timeout(BUSY)?;
         let datasets: Vec<String> = connection
-            .prepare("SELECT DISTINCT dataset FROM points")?
+            .prepare("SELECT DISTINCT lower(dataset) FROM points")?
             .query_map((), |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
+        // SQLite tells no names apart by their case.
         for dataset in datasets.iter().filter(|name| is_dataset(name)) {
             let columns = columns().join(", ");
             connection.execute_batch(&format!(
                 r#"CREATE TEMP VIEW "{dataset}" AS SELECT timestamp, dataset, _sample_interval, {columns} FROM main.points
-                   WHERE dataset = '{dataset}'"#
+                   WHERE lower(dataset) = '{dataset}'"#
             ))?;
         }
         let sql = if sql.eq_ignore_ascii_case("show tables") {
@@ -138,33 +174,46 @@ impl Analytics {
         Ok(answer(&rows))
     }
 
-    /// Closes the file; what was written is in it.
+    /// Closes the file; what was written is in it. What comes later is refused.
     pub(crate) fn close(&self) {
-        self.0.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.closed.store(true, Ordering::Relaxed);
+        writer.take();
     }
 }
 
 impl Writer {
+    /// Whether the file is as large as it may be.
+    fn is_full(&self) -> rusqlite::Result<bool> {
+        let number = |pragma: &str| self.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+        Ok(number("page_count")? >= number("max_page_count")?)
+    }
+
     fn insert(&mut self, dataset: &str, point: &DataPoint) -> rusqlite::Result<()> {
-        let mut values = vec![Sql::Text(dataset.to_owned())];
+        let mut values = vec![Sql::Text(stamp()), Sql::Text(dataset.to_owned())];
         let text = |text: Option<&Option<String>>| Sql::Text(text.cloned().flatten().unwrap_or_default());
         values.push(text(point.indexes.first()));
         values.extend((0..COLUMNS).map(|at| text(point.blobs.get(at))));
         let number = |at: usize| Sql::Real(point.doubles.get(at).copied().flatten().unwrap_or_default());
         values.extend((0..COLUMNS).map(number));
         let marks = vec!["?"; values.len()].join(", ");
-        let sql = format!("INSERT INTO points (dataset, {}) VALUES ({marks})", columns().join(", "));
+        let sql = format!("INSERT INTO points (timestamp, dataset, {}) VALUES ({marks})", columns().join(", "));
         self.connection.prepare_cached(&sql)?.execute(params_from_iter(values))?;
         self.uncounted += 1;
         if self.uncounted >= BETWEEN_COUNTS {
             self.uncounted = 0;
-            self.connection.execute("DELETE FROM points WHERE timestamp < datetime('now', ?1)", [KEPT])?;
+            self.connection.execute("DELETE FROM points WHERE timestamp < datetime(?1, ?2)", (stamp(), KEPT))?;
             let oldest = "DELETE FROM points WHERE dataset = ?1 AND id <= \
                           (SELECT id FROM points WHERE dataset = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
             self.connection.execute(oldest, (dataset, MOST_POINTS))?;
         }
         Ok(())
     }
+}
+
+/// Now, as SQLite writes it.
+fn stamp() -> String {
+    clock::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// Whether something can be the name of a dataset: it is that of a table, too.
@@ -194,11 +243,14 @@ fn columns() -> Vec<String> {
     std::iter::once("index1".to_owned()).chain(numbered("blob")).chain(numbered("double")).collect()
 }
 
-fn create(path: &Path) -> rusqlite::Result<Connection> {
+fn create(path: &Path) -> Result<Connection, AnalyticsError> {
+    private(path).map_err(|error| AnalyticsError::Folder { path: path.to_owned(), error })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    // A loss of power may cost the last points, and nothing else.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
     let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
     connection.pragma_update_and_check(None, "max_page_count", LARGEST_FILE / page.max(512), |_| Ok(()))?;
     let kind = |column: &String| {
@@ -208,7 +260,7 @@ fn create(path: &Path) -> rusqlite::Result<Connection> {
     connection.execute_batch(&format!(
         "CREATE TABLE IF NOT EXISTS points (
              id INTEGER PRIMARY KEY,
-             timestamp TEXT NOT NULL DEFAULT (datetime('now')),
+             timestamp TEXT NOT NULL,
              dataset TEXT NOT NULL,
              _sample_interval INTEGER NOT NULL DEFAULT 1,
              {}

@@ -41,7 +41,9 @@ pub(super) async fn get(State(api): State<Api>, query: Query) -> Result<Rows, Fa
 async fn run(api: &Api, sql: String) -> Result<Rows, Fault> {
     match blocking(&api.store, move |store| store.analytics().query(&sql)).await {
         Ok(rows) => Ok(Rows(rows)),
-        Err(AnalyticsError::File(error)) => Err(Fault::Internal(error.to_string())),
+        Err(error @ (AnalyticsError::Closed | AnalyticsError::File(_) | AnalyticsError::Folder { .. })) => {
+            Err(Fault::Internal(error.to_string()))
+        }
         Err(refused) => Err(Fault::Unreadable(refused.to_string())),
     }
 }

@@ -27,8 +27,9 @@ use super::path::{Captures, Target};
 use super::{Api, body};
 use crate::clock;
 use crate::deploy::blocking;
+use crate::store::{Store, StoreError};
 use crate::tails::{self, filter};
-use crate::worker::{BindingValue, ScriptKey};
+use crate::worker::{BindingValue, Scope, ScriptKey};
 
 /// What `wrangler` asks the WebSocket to speak.
 const PROTOCOL: &str = "trace-v1";
@@ -61,15 +62,10 @@ pub(super) async fn create(State(api): State<Api>, target: Target, headers: Head
     let filters = filter::read(&asked["filters"]).map_err(Fault::Query)?;
     let key = target.key;
     let followed = key.clone();
-    let dispatches = blocking(&api.store, move |store| {
-        let code = store.load(&followed)?.code;
-        Ok::<_, Fault>(code.bindings.iter().any(|it| matches!(it.value, BindingValue::DispatchNamespace { .. })))
-    })
-    .await?;
-    if dispatches {
+    if blocking(&api.store, move |store| dispatches(store, &followed)).await? {
         return Err(Fault::Query(
-            "a Worker with a dispatch namespace binding cannot be followed here; what it logs is in the output of \
-             `tidegate dev`"
+            "a Worker with a dispatch namespace binding cannot be followed here, nor one that calls such a Worker; what \
+             it logs is in the output of `tidegate dev`"
                 .to_owned(),
         ));
     }
@@ -85,7 +81,7 @@ pub(super) async fn list(State(api): State<Api>, target: Target, headers: Header
     let key = target.key;
     let followed = key.clone();
     blocking(&api.store, move |store| store.current(&followed)).await?;
-    ok(api.runtime()?.tails().of(&key).iter().map(|tail| show(tail, &headers)).collect())
+    ok(api.runtime()?.tails().of(&key, clock::now()).iter().map(|tail| show(tail, &headers)).collect())
 }
 
 /// Ends a tail.
@@ -114,12 +110,42 @@ pub(super) async fn connect(State(api): State<Api>, Path(id): Path<String>, upgr
     })
 }
 
+/// Whether an account Worker has a dispatch binding, or calls one that has. Who is followed is traced, and all that it calls
+/// belongs to the same trace, which holds one invocation of a user Worker.
+fn dispatches(store: &Store, key: &ScriptKey) -> Result<bool, StoreError> {
+    let mut seen = vec![key.clone()];
+    let mut next = 0;
+    while let Some(key) = seen.get(next).cloned() {
+        next += 1;
+        let bindings = match store.load(&key) {
+            Ok(loaded) => loaded.code.bindings,
+            // What is called was deleted since.
+            Err(StoreError::ScriptNotFound) if next > 1 => continue,
+            Err(error) => return Err(error),
+        };
+        for binding in bindings {
+            match binding.value {
+                // Behind the gate it leads nowhere.
+                BindingValue::DispatchNamespace { .. } if key.scope == Scope::Account => return Ok(true),
+                BindingValue::Service { service, .. } if key.scope == Scope::Account => {
+                    let called = ScriptKey { scope: Scope::Account, name: service };
+                    if !seen.contains(&called) {
+                        seen.push(called);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(false)
+}
+
 /// Has the runtime ask again whether a script is followed.
 async fn tell(api: &Api, key: &ScriptKey) -> Result<(), Fault> {
     let _turn = api.turns.take(key).await;
     let key = key.clone();
     let change = blocking(&api.store, move |store| store.current(&key)).await?;
-    api.apply(&[change]).await;
+    api.runtime()?.refresh(&[change]).await;
     Ok(())
 }
 

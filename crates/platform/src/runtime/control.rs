@@ -19,6 +19,7 @@ use super::quarantine::Quarantine;
 use super::ratelimit::RateLimits;
 use super::{assets, bundle};
 use crate::analytics::{AnalyticsError, DataPoint, is_dataset};
+use crate::clock;
 use crate::d1::{self, Call, Outcome, Query as D1Query, Shape};
 use crate::deploy::{blocking, writing};
 use crate::kv::{self, KvError};
@@ -171,7 +172,7 @@ async fn worker(State(control): State<Control>, Path((scope, name)): Path<(Strin
         return Ok((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, seconds)], text).into_response());
     }
     let key = key(&scope, &name)?;
-    let followed = control.tails.follow(&key);
+    let followed = control.tails.follow(&key, clock::now());
     encoded(&blocking(&control.store, move |store| store.load(&key)).await?, followed)
 }
 
@@ -180,7 +181,7 @@ async fn version(
     Path((scope, name, version)): Path<(String, String, String)>,
 ) -> Answer {
     let key = key(&scope, &name)?;
-    let followed = control.tails.follow(&key);
+    let followed = control.tails.follow(&key, clock::now());
     encoded(&blocking(&control.store, move |store| store.load_version(&key, &version)).await?, followed)
 }
 
@@ -196,7 +197,7 @@ async fn tail(
     axum::Json(mut event): axum::Json<serde_json::Map<String, Value>>,
 ) -> Answer {
     let key = key(&scope, &name)?;
-    if control.tails.follow(&key) {
+    if control.tails.follow(&key, clock::now()) {
         let followed = key.clone();
         let script = blocking(&control.store, move |store| store.script(&followed)).await?;
         event.insert("scriptName".to_owned(), key.name.as_str().into());
@@ -354,10 +355,14 @@ async fn data_point(
     if !is_dataset(&dataset) {
         return Err(Refusal(StatusCode::BAD_REQUEST, "no dataset has such a name".to_owned()));
     }
+    let analytics = control.store.analytics().clone();
+    let _turn = analytics.turn_to_write().await;
     let written = blocking(&control.store, move |store| store.analytics().write(&dataset, &point)).await;
     written.map_err(|error| match error {
         AnalyticsError::Point(_) | AnalyticsError::Query(_) => Refusal(StatusCode::BAD_REQUEST, error.to_string()),
-        AnalyticsError::File(_) => Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        AnalyticsError::Closed | AnalyticsError::File(_) | AnalyticsError::Folder { .. } => {
+            Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+        }
     })?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

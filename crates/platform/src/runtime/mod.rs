@@ -268,12 +268,17 @@ impl Runtime {
     }
 
     /// Tells all processes which versions are current; comes back when that is what new requests run, wherever they meet
-    /// it. A process that hangs is waited for, until it is replaced.
+    /// it. A process that hangs is waited for, until it is replaced. A script that rests is given another chance.
     pub async fn apply(&self, changes: &[Change]) {
         for change in changes {
             self.inner.quarantine.lift(&supervisor::key(&change.key));
         }
-        self.processes.apply(changes).await;
+        self.refresh(changes).await;
+    }
+
+    /// Has all processes ask again what they know of scripts that did not change. One that rests goes on resting.
+    pub async fn refresh(&self, scripts: &[Change]) {
+        self.processes.apply(scripts).await;
     }
 
     /// Starts code apart from the Workers that serve, in a process of its own.
@@ -285,7 +290,7 @@ impl Runtime {
         self.checker.check(code).await
     }
 
-    /// Who follows what Workers do. After a change of it, [apply](Self::apply) the script's current version.
+    /// Who follows what Workers do. After a change of it, [refresh](Self::refresh) the script's current version.
     pub fn tails(&self) -> &Tails {
         &self.tails
     }

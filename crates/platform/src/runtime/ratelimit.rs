@@ -50,10 +50,11 @@ impl RateLimits {
         let mut windows = self.0.windows.lock().unwrap_or_else(PoisonError::into_inner);
         if !windows.contains_key(&(namespace.to_owned(), period)) {
             // Namespaces that were not asked for since take no room.
-            windows.retain(|(_, period), window| window.number == now.as_secs() / period);
+            windows.retain(|(_, period), window| window.number >= now.as_secs() / period);
         }
         let window = windows.entry((namespace.to_owned(), period)).or_default();
-        if window.number != number {
+        // Who got the lock late is counted in the window that has begun since.
+        if window.number < number {
             *window = Window { number, ..Window::default() };
         }
         let key = self.0.hasher.hash_one(key);

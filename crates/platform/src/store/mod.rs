@@ -185,7 +185,7 @@ fn make_database(folder: &Path, path: &Path) -> Result<()> {
 }
 
 /// Opens a file for writing, or makes it for its owner alone.
-fn private(path: &Path) -> std::io::Result<fs::File> {
+pub(crate) fn private(path: &Path) -> std::io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]

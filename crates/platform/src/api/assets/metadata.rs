@@ -167,7 +167,8 @@ pub(in super::super) fn check_assets(
         );
     }
     // Secrets stay for the code that is to come.
-    match bindings.iter().find(|binding| !matches!(binding.value, BindingValue::SecretText { .. })) {
+    let stays = |value: &BindingValue| matches!(value, BindingValue::SecretKey(_) | BindingValue::SecretText { .. });
+    match bindings.iter().find(|binding| !stays(&binding.value)) {
         Some(binding) => invalid(format!(
             "Cannot use bindings in a Worker that has assets alone: there is no code that could use `{}`",
             shown(&binding.name)

@@ -78,6 +78,9 @@ pub(super) async fn create(State(api): State<Api>, body: Body) -> Reply<D1Databa
             shown(&name)
         )));
     }
+    if name.parse::<uuid::Uuid>().is_ok() {
+        return Err(Fault::D1Request(format!("`{name}` looks like a database's id: choose another name")));
+    }
     not_replicated(read_replication.as_ref())?;
     let made = writing(&api.store, move |store| {
         store.create_d1_database(&name).map_err(|error| match error {

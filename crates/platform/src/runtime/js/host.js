@@ -144,7 +144,7 @@ export class Dispatch extends WorkerEntrypoint {
 
   #begin(script, { args, limits, outbound }, call = false) {
     const { env, ctx } = this;
-    const isolate = isolates(env).of(script, "user", (bundle) => placed(env, ctx, script, bundle, "user"));
+    const isolate = isolates(env).of(script, roleOf(script, "user"), (bundle) => placed(env, ctx, script, bundle, "user"));
     const invocation = invocations.begin({
       isolate,
       script: script.key,
