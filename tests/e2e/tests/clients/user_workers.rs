@@ -136,10 +136,38 @@ async fn a_namespace_that_does_not_exist_is_named_as_what_is_missing() -> Result
 async fn a_binding_that_the_platform_does_not_have_is_refused_by_its_name() -> Result<()> {
     with_each(async |managed| {
         managed.namespace("customers").await?;
-        let config = "name = \"acme\"\n[[analytics_engine_datasets]]\nbinding = \"METRICS\"\n";
+        let config =
+            "name = \"acme\"\n[[hyperdrive]]\nbinding = \"LEGACY\"\nid = \"57b7076f58be42419276f058a8968187\"\n";
         let project = managed.worker(config, "export default { fetch() { return new Response(); } };")?;
         let refused = project.run_badly(&["deploy", "--dispatch-namespace", "customers"]).await?;
-        refused.said("METRICS")?.said("analytics_engine")?;
+        refused.said("LEGACY")?.said("hyperdrive")?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn limits_and_data_points_are_bound_as_a_project_says_and_a_dataset_without_a_name_has_the_bindings() -> Result<()>
+{
+    with_each(async |managed| {
+        managed.namespace("customers").await?;
+        let config = "name = \"acme\"\n[[analytics_engine_datasets]]\nbinding = \"METRICS\"\n\
+                      [[ratelimits]]\nname = \"LIMITER\"\nnamespace_id = \"1001\"\nsimple = { limit = 1, period = 60 }\n";
+        let code = "export default { async fetch(request, env) {
+            env.METRICS.writeDataPoint({ blobs: ['asked'] });
+            const calls = [];
+            for (let i = 0; i < 4; i++) calls.push((await env.LIMITER.limit({ key: 'a' })).success);
+            return Response.json(calls);
+        } };";
+        let project = managed.worker(config, code)?;
+        project.run(&["deploy", "--dispatch-namespace", "customers"]).await?;
+        let bindings = "workers/dispatch/namespaces/customers/scripts/acme/bindings";
+        let bindings = managed.platform.api().get(bindings).await?.result()?;
+        let metrics = json!({ "type": "analytics_engine", "name": "METRICS", "dataset": "METRICS" });
+        ensure!(bindings.as_array().is_some_and(|all| all.contains(&metrics)), "{bindings}");
+        // A window may end between two calls, and another begin.
+        let answer = managed.get("acme.example").await?;
+        ensure!(answer.starts_with("[true,") && answer.contains("false"), "{answer}");
         Ok(())
     })
     .await

@@ -25,8 +25,8 @@ impl Hosting {
     /// Has a Worker hang, and waits until the others are served again; gives how long they were not.
     async fn outage(&self, name: &str, path: &str) -> Result<Duration> {
         let pid = self.pid().await?;
-        // What ended shortly before is known to be over.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // What ended before is known to be over with the next sign of life.
+        tokio::time::sleep(Duration::from_millis(600)).await;
         let begun = Instant::now();
         let hung = async {
             let _ = self.ask(name, path, &[]).await;

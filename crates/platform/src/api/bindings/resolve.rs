@@ -4,6 +4,7 @@
 use super::super::error::Fault;
 use super::declared::{Declared, DeclaredValue, MOST_VARIABLES};
 use super::show::type_name;
+use crate::analytics::is_dataset;
 use crate::store::{Store, StoreError};
 use crate::worker::{Binding, BindingValue, Code, Scope, ScriptKey};
 
@@ -64,6 +65,10 @@ pub(in super::super) fn resolve(
                 Some(binding) if type_name(&binding.value) == kind => {
                     resolution.inherited = true;
                     binding.value.clone()
+                }
+                // One that does not say which dataset it writes to writes to that of its name.
+                None if kind == "analytics_engine" && is_dataset(name) => {
+                    BindingValue::AnalyticsEngine { dataset: name.clone() }
                 }
                 _ => return Err(Fault::Inherit(name.clone())),
             },
