@@ -264,6 +264,17 @@ impl Chain {
         Ok(self.decisions())
     }
 
+    /// What the outbound Worker logged of a request at its own host. It runs there as any Worker of the account, and so what it
+    /// says is a line of its log and no decision of the platform's.
+    pub async fn direct_record(&self) -> Result<Value> {
+        let record = |line: &String| {
+            let record: Value = serde_json::from_str(line).ok()?;
+            (record["event"] == "decision" && record["customer"].is_null()).then_some(record)
+        };
+        let log = self.log_when(|log| log.iter().any(|line| record(line).is_some())).await?;
+        log.iter().rev().find_map(record).context("no record")
+    }
+
     /// The log, as soon as there is enough of it.
     pub async fn log_when(&self, enough: impl Fn(&[String]) -> bool) -> Result<Vec<String>> {
         let end = Instant::now() + RECORD;
