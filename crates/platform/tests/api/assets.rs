@@ -388,9 +388,7 @@ async fn metadata_of_assets_that_cannot_be_says_where() {
             with(json!({ "run_worker_first": "/api" })),
             "`assets.config.run_worker_first` of `metadata` must be `true`, `false`",
         ),
-        (with(json!({ "run_worker_first": ["api/*"] })), "begin with `/` or `!/`"),
-        (with(json!({ "run_worker_first": ["!/api/*"] })), "begin with `!` alone"),
-        (with(json!({ "run_worker_first": vec!["/a"; 101] })), "at most 100 rules"),
+        (with(json!({ "run_worker_first": ["/api/*", 1] })), "must be made of rules, which are strings, and is `1`"),
         (with(json!({ "run_worker_first": true })), "Cannot set `run_worker_first` without a Worker script"),
         (with(json!({ "_headers": ["x"] })), "`assets.config._headers` of `metadata` must be a string"),
         (with(json!({ "_redirects": 1 })), "`assets.config._redirects` of `metadata` must be a string"),
@@ -403,6 +401,16 @@ async fn metadata_of_assets_that_cannot_be_says_where() {
         let (status, code, message) = deploy(&api, &script, metadata.clone()).await.error();
         assert_eq!((status, code), (400, 10021), "{metadata}: {message}");
         assert!(message.contains(says), "{metadata}: {message}");
+    }
+    let rules = [
+        (json!(["/ok", "api/*"]), "Rule 2: `api/*` must begin with `/` or `!/`"),
+        (json!(["!/api/*"]), "Rule 1: there must be a rule that does not begin with `!`"),
+        (json!(vec!["/a"; 101]), "Rule 101: there are at most 100 rules, and these are 101"),
+    ];
+    for (rules, says) in rules {
+        let (status, code, message) = deploy(&api, &script, with(json!({ "run_worker_first": rules }))).await.error();
+        assert_eq!((status, code), (400, 100_324), "{rules}: {message}");
+        assert!(message.contains(says), "{rules}: {message}");
     }
     let module: FormPart<'_> = ("w.js", Some("w.js"), Some("application/javascript+module"), b"export default {}");
     let with_code = async |metadata: Value| {

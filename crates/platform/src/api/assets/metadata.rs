@@ -15,9 +15,6 @@ use crate::worker::{Binding, BindingValue, Entry, ScriptKey};
 
 /// The longest text of `_headers` or `_redirects`, in bytes.
 const LONGEST_RULES: usize = 1 << 20;
-/// The most rules of `run_worker_first`, and the longest of them, in bytes.
-const MOST_ROUTES: usize = 100;
-const LONGEST_ROUTE: usize = 100;
 
 /// What metadata says of assets. What it does not say is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -216,34 +213,18 @@ fn one_of<T: DeserializeOwned + Default>(part: &str, key: &str, value: Option<Va
     T::deserialize(&value).map_err(|_| wrong(part, key, names, &value))
 }
 
+/// Whether they are rules at all. What is wrong with one is told by number, as it is told of the lines of files.
 fn run_worker_first(part: &str, value: Value) -> Result<RunWorkerFirst, Fault> {
     const KEY: &str = "assets.config.run_worker_first";
-    let rules = match value {
-        Value::Bool(all) => return Ok(RunWorkerFirst::All(all)),
-        Value::Array(rules) => rules,
-        other => return Err(wrong(part, KEY, "`true`, `false` or an array of rules", &other)),
-    };
-    if rules.len() > MOST_ROUTES {
-        return Err(Fault::Invalid(format!("`{KEY}` of `{part}` has at most {MOST_ROUTES} rules")));
-    }
     let rule = |rule: Value| match rule {
-        Value::String(text)
-            if text.strip_prefix('!').unwrap_or(&text).starts_with('/') && text.len() <= LONGEST_ROUTE =>
-        {
-            Ok(text)
-        }
-        other => {
-            let what = "made of rules that begin with `/` or `!/` and have at most 100 bytes";
-            Err(wrong(part, KEY, what, &other))
-        }
+        Value::String(text) => Ok(text),
+        other => Err(wrong(part, KEY, "made of rules, which are strings", &other)),
     };
-    let rules = rules.into_iter().map(rule).collect::<Result<Vec<_>, _>>()?;
-    if !rules.is_empty() && rules.iter().all(|rule| rule.starts_with('!')) {
-        return Err(Fault::Invalid(format!(
-            "`{KEY}` of `{part}` has rules that begin with `!` alone: name what they leave out"
-        )));
+    match value {
+        Value::Bool(all) => Ok(RunWorkerFirst::All(all)),
+        Value::Array(rules) => Ok(RunWorkerFirst::Some(rules.into_iter().map(rule).collect::<Result<_, _>>()?)),
+        other => Err(wrong(part, KEY, "`true`, `false` or an array of rules", &other)),
     }
-    Ok(RunWorkerFirst::Some(rules))
 }
 
 /// The text of `_headers` or `_redirects`.
