@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{FairMutex, FairMutexGuard};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -33,8 +34,9 @@ pub(super) struct Connections {
     writers: Semaphore,
     #[cfg(feature = "faults")]
     slowness: Mutex<Duration>,
-    // Last: who closes the database last takes the write-ahead log into it, which a reader may not.
-    writer: Mutex<Connection>,
+    // Fair: a write is not overtaken by those that came later, however slow the disk is. Last: who closes the database last
+    // takes the write-ahead log into it, which a reader may not.
+    writer: FairMutex<Connection>,
 }
 
 #[derive(Default)]
@@ -61,7 +63,7 @@ impl Connections {
             writers: Semaphore::new(WRITERS),
             #[cfg(feature = "faults")]
             slowness: Mutex::default(),
-            writer: Mutex::new(writer),
+            writer: FairMutex::new(writer),
         })
     }
 
@@ -129,9 +131,9 @@ impl Connections {
         Ok(())
     }
 
-    fn writer(&self) -> MutexGuard<'_, Connection> {
+    fn writer(&self) -> FairMutexGuard<'_, Connection> {
         // A thread that panicked here dropped its transaction on its way, which took it back.
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = self.writer.lock();
         if !writer.is_autocommit() {
             // Its rollback had failed, say for want of memory. If it fails again, the next statement says why.
             let _ = writer.execute_batch("ROLLBACK");

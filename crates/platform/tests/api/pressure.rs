@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tidegate_platform::api::{Limits, Pace};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -231,7 +232,7 @@ async fn requests_that_come_before_the_answer_to_the_last_are_answered_in_order(
 fn while_writes_wait_for_a_slow_disk_reads_are_answered() {
     const WRITES: usize = 60;
     // Fewer threads that may block than there are writes.
-    let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(32).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(20).enable_all().build().unwrap();
     runtime.block_on(async {
         let api = TestApi::new().await;
         let id = api.store.create_kv_namespace("values").unwrap().id;
@@ -240,11 +241,9 @@ fn while_writes_wait_for_a_slow_disk_reads_are_answered() {
         let paths: Vec<String> = (0..WRITES).map(path).collect();
         let writes = futures_util::future::join_all(paths.iter().map(|path| api.call("PUT", path, b"value")));
         let reads = async {
-            // The writes have begun.
-            while api.get(&paths[0]).await.status != 200 {}
-            for _ in 0..10 {
-                is_served(&api).await;
-            }
+            // The writes have begun. A read that waited for threads would be answered after most of them.
+            while api.get(&format!("{KEYS}/{id}/keys")).await.result() == json!([]) {}
+            is_served(&api).await;
             api.store.kv_keys(&id, "", WRITES, None, 0).unwrap().items.len()
         };
         let (written, kept_meanwhile) = tokio::join!(writes, reads);
