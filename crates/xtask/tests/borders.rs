@@ -12,7 +12,7 @@ use std::process::Command;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Our crates, and which of ours each may know. Tests may know more.
-const EDGES: [(&str, &[&str]); 13] = [
+const EDGES: [(&str, &[&str]); 14] = [
     ("tidegate-table", &[]),
     ("tidegate-engine", &["tidegate-table"]),
     ("tidegate-compiler", &["tidegate-engine", "tidegate-table"]),
@@ -22,12 +22,21 @@ const EDGES: [(&str, &[&str]); 13] = [
     ("tidegate-worker-that-traps", &["tidegate-engine"]),
     // It runs Workers, whatever policy they hold.
     ("tidegate-platform", &[]),
+    // It draws what it is given.
+    ("tidegate-chart", &[]),
     ("tidegate-cli", &["tidegate-compiler", "tidegate-engine", "tidegate-platform", "tidegate-table", "tidegate-test"]),
     ("tidegate-test", &["tidegate-compiler", "tidegate-engine", "tidegate-reference"]),
     ("tidegate-differential", &["tidegate-compiler", "tidegate-engine", "tidegate-reference"]),
     (
         "tidegate-e2e",
-        &["tidegate-cli", "tidegate-compiler", "tidegate-differential", "tidegate-platform", "tidegate-reference"],
+        &[
+            "tidegate-chart",
+            "tidegate-cli",
+            "tidegate-compiler",
+            "tidegate-differential",
+            "tidegate-platform",
+            "tidegate-reference",
+        ],
     ),
     ("tidegate-properties", &["tidegate-compiler", "tidegate-differential", "tidegate-engine", "tidegate-table"]),
     ("xtask", &[]),

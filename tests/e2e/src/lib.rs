@@ -14,7 +14,6 @@
 
 mod api;
 mod chain;
-pub mod chart;
 mod client;
 pub mod jwt;
 mod local;

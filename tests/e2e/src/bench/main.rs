@@ -8,6 +8,7 @@ mod deployments;
 mod figures;
 mod growth;
 mod listing;
+mod machine;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

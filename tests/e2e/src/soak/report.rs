@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use tidegate_e2e::chart::{self, Chart, Panel, Scale};
+use tidegate_chart::{self as chart, Chart, Panel, Scale};
 
 use crate::books::Tally;
 use crate::memory::{Line, Sample};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use tidegate_e2e::chart::Scale;
+use tidegate_chart::Scale;
 use tidegate_e2e::{Connection, Upstream};
 use tidegate_platform::names::{NamespaceName, ScriptName};
 use tidegate_platform::runtime::ISOLATES;

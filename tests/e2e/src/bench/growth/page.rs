@@ -6,14 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tidegate_e2e::chart::{Chart, Line, Panel, Scale};
-use tidegate_e2e::repository;
-use tidegate_platform::runtime::installed_workerd;
+use tidegate_chart::{Chart, Line, Panel, Scale};
+
+use crate::machine;
 
 const OPENING: &str = "# How the platform grows
 
 `cargo xtask bench platform growth` measures what is here and writes it anew. Times are milliseconds, memory is MiB resident. The figures were taken once, on a machine
-that others use as well: compare rows, and not machines.
+that others use as well: compare rows, and not machines. Lookups and decisions beside those of others are on [a page of their own](../benchmarks.md).
 ";
 
 /// The page, as it grows.
@@ -113,23 +113,10 @@ impl Page {
 
 /// Processor, cores, memory, kernel, workerd.
 fn machine() -> Result<String> {
-    let read = |path: &str| fs::read_to_string(path).with_context(|| format!("cannot read {path}"));
-    let field = |text: &str, name: &str| {
-        let line = text.lines().find(|line| line.starts_with(name)).and_then(|line| line.split_once(':'));
-        line.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
-    };
-    let processor = field(&read("/proc/cpuinfo")?, "model name");
-    let memory = field(&read("/proc/meminfo")?, "MemTotal");
-    let memory = memory.trim_end_matches(" kB").parse::<u64>().unwrap_or_default() >> 20;
-    let kernel = read("/proc/sys/kernel/osrelease")?;
-    let workerd = installed_workerd(&repository()).context("workerd is not installed: run `cargo xtask tools`")?;
-    let version = std::process::Command::new(workerd).arg("--version").output()?;
-    Ok(format!(
-        "{processor}, {} cores, {memory} GiB; Linux {}; {}.",
-        std::thread::available_parallelism()?,
-        kernel.trim(),
-        String::from_utf8_lossy(&version.stdout).trim()
-    ))
+    let facts = machine::facts()?;
+    let [processor, cores, memory, kernel, workerd] =
+        ["processor", "cores", "memory", "kernel", "workerd"].map(|name| facts.get(name).map_or("", String::as_str));
+    Ok(format!("{processor}, {cores} cores, {memory}; {kernel}; {workerd}."))
 }
 
 /// With three digits.

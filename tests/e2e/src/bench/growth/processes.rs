@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use tidegate_e2e::chart::Scale;
+use tidegate_chart::Scale;
 use tidegate_e2e::{Connection, Part, Upstream};
 use tidegate_platform::names::NamespaceName;
 use tidegate_platform::store::Store;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use tidegate_e2e::chart::Scale;
+use tidegate_chart::Scale;
 use tidegate_e2e::{Connection, Part, Upstream};
 use tidegate_platform::names::{NamespaceName, ScriptName};
 use tidegate_platform::store::Store;

@@ -1,4 +1,4 @@
-//! Curves as SVG: panels one above the other, each with axes of its own.
+//! Curves and bars as SVG: panels one above the other, each with axes of its own.
 //!
 //! No script, no font, no style sheet: what is drawn shows in a browser, on a code host and in a mail.
 
@@ -11,8 +11,12 @@ const RIGHT: f64 = 24.0;
 const HEAD: f64 = 60.0;
 const GAP: f64 = 72.0;
 
-/// What is drawn where a line has no colour of its own: blue, red, green, violet, grey.
-const COLOURS: [&str; 5] = ["#1f6feb", "#d1242f", "#1a7f37", "#8250df", "#57606a"];
+/// Of the names beside bars, and of a bar with the space to the next.
+const NAMES: f64 = 320.0;
+const BAR: f64 = 22.0;
+
+/// What is drawn where a line has no colour of its own: blue, red, green, violet, grey, orange.
+const COLOURS: [&str; 6] = ["#1f6feb", "#d1242f", "#1a7f37", "#8250df", "#57606a", "#bc4c00"];
 
 /// A picture.
 #[derive(Clone, Debug)]
@@ -71,12 +75,7 @@ impl Chart {
     /// The picture as SVG.
     pub fn draw(&self) -> String {
         let height = HEAD + self.panels.iter().map(|panel| panel.height + GAP).sum::<f64>();
-        let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" \
-             font-size=\"12\">\n<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n\
-             <text x=\"{LEFT}\" y=\"28\" font-size=\"16\">{}</text>\n",
-            escaped(&self.title)
-        );
+        let mut svg = start(&self.title, height);
         let mut top = HEAD + 12.0;
         for panel in &self.panels {
             Frame::new(panel, top).draw(panel, &mut svg);
@@ -84,6 +83,100 @@ impl Chart {
         }
         svg.push_str("</svg>\n");
         svg
+    }
+}
+
+/// Bars beside names, one above the other: few values that differ much, on a logarithmic axis.
+#[derive(Clone, Debug)]
+pub struct Bars {
+    /// What it is of.
+    pub title: String,
+    /// Groups of bars, from top to bottom, each with a title that says the unit.
+    pub groups: Vec<Group>,
+}
+
+/// Bars that can be compared.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// What they say, with the unit.
+    pub title: String,
+    /// From top to bottom.
+    pub bars: Vec<Bar>,
+}
+
+/// A bar.
+#[derive(Clone, Debug)]
+pub struct Bar {
+    /// Whose.
+    pub name: String,
+    /// How long.
+    pub value: f64,
+    /// The least and the most that were seen, where there were several.
+    pub range: Option<(f64, f64)>,
+    /// One of ours stands out.
+    pub ours: bool,
+}
+
+impl Bars {
+    /// The picture as SVG.
+    pub fn draw(&self) -> String {
+        let height = HEAD + self.groups.iter().map(Group::height).sum::<f64>();
+        let mut svg = start(&self.title, height);
+        let mut top = HEAD + 12.0;
+        for group in &self.groups {
+            group.draw(top, &mut svg);
+            top += group.height();
+        }
+        svg.push_str("</svg>\n");
+        svg
+    }
+}
+
+impl Group {
+    fn height(&self) -> f64 {
+        self.bars.iter().map(|_| BAR).sum::<f64>() + GAP
+    }
+
+    fn draw(&self, top: f64, svg: &mut String) {
+        let ends = |bar: &Bar| bar.range.map_or([bar.value; 2], |(least, most)| [least, most]);
+        let axis = Axis::around(Scale::Logarithmic, self.bars.iter().flat_map(ends));
+        let x = |value: f64| NAMES + axis.share(value) * (WIDTH - NAMES - 2.0 * LEFT);
+        let bottom = top + self.height() - GAP;
+        let _ = writeln!(svg, "<text x=\"24\" y=\"{}\">{}</text>", top - 12.0, escaped(&self.title));
+        for value in axis.ticks(0) {
+            let at = x(value);
+            let _ = writeln!(
+                svg,
+                "<path d=\"M{at:.1} {top}V{bottom}\" stroke=\"#d0d7de\"/>\
+                 <text x=\"{at:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+                bottom + 16.0,
+                shown(value)
+            );
+        }
+        let mut y = top;
+        for bar in &self.bars {
+            let colour = if bar.ours { COLOURS[0] } else { "#8c959f" };
+            let (from, to, middle) = (x(axis.least), x(bar.value), y + BAR / 2.0);
+            let _ = writeln!(
+                svg,
+                "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
+                 <rect x=\"{from:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{}\" fill=\"{colour}\"/>\
+                 <text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+                NAMES - 8.0,
+                middle + 4.0,
+                escaped(&bar.name),
+                y + 4.0,
+                (to - from).max(1.0),
+                BAR - 8.0,
+                bar.range.map_or(to, |(_, most)| x(most)).max(to) + 8.0,
+                middle + 4.0,
+                shown(bar.value)
+            );
+            if let Some((least, most)) = bar.range {
+                let _ = writeln!(svg, "<path d=\"M{:.1} {middle:.1}H{:.1}\" stroke=\"#24292f\"/>", x(least), x(most));
+            }
+            y += BAR;
+        }
     }
 }
 
@@ -246,11 +339,23 @@ fn round_up(value: f64) -> f64 {
     [1.0, 2.0, 4.0, 8.0, 10.0].map(|step| step * decade).into_iter().find(|step| *step >= value).unwrap_or(value)
 }
 
-/// With three digits at most where it is no whole number.
+/// With three digits at most where it is no whole number, and millions as `25.3M`.
 fn shown(value: f64) -> String {
+    let (value, unit) = if value >= 1e6 { (value / 1e6, "M") } else { (value, "") };
     let digits = [100.0, 10.0, 1.0, 0.1].into_iter().take_while(|bound| value < *bound).count();
     let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{short}{unit}")
+}
+
+/// The picture's frame and title. It brings its own ground, so that it reads on a dark page as on a light one.
+fn start(title: &str, height: f64) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" \
+         font-size=\"12\">\n<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n\
+         <text x=\"24\" y=\"28\" font-size=\"16\">{}</text>\n",
+        escaped(title)
+    )
 }
 
 fn escaped(text: &str) -> String {
@@ -277,8 +382,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let numbers = [0.0, 0.05, 0.125, 1.0, 2.5, 12.34, 250.0, 10_000.0].map(shown);
-        assert_eq!(numbers, ["0", "0.05", "0.125", "1", "2.5", "12.3", "250", "10000"]);
+        let numbers = [0.0, 0.05, 0.125, 1.0, 2.5, 12.34, 250.0, 10_000.0, 25_277_000.0].map(shown);
+        assert_eq!(numbers, ["0", "0.05", "0.125", "1", "2.5", "12.3", "250", "10000", "25.3M"]);
     }
 
     #[test]
@@ -294,5 +399,18 @@ mod tests {
         let panels = vec![panel(Scale::Linear), panel(Scale::Logarithmic)];
         let svg = Chart { title: "nothing".to_owned(), panels }.draw();
         assert!(svg.contains("a &lt; b") && !svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+        let group = Group { title: "a < b".to_owned(), bars: Vec::new() };
+        let svg = Bars { title: "nothing".to_owned(), groups: vec![group] }.draw();
+        assert!(svg.contains("a &lt; b") && !svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+
+    #[test]
+    fn ten_times_as_much_is_as_much_longer_from_bar_to_bar() {
+        let bar = |value| Bar { name: "one".to_owned(), value, range: None, ours: false };
+        let bars = [1.0, 10.0, 100.0, 1000.0].map(bar).to_vec();
+        let svg = Bars { title: "bars".to_owned(), groups: vec![Group { title: "ns".to_owned(), bars }] }.draw();
+        let widths: Vec<f64> =
+            svg.split("width=\"").skip(2).filter_map(|rest| rest.split('"').next()?.parse().ok()).collect();
+        assert_eq!(widths, [1.0, 160.0, 320.0, 480.0], "{svg}");
     }
 }
