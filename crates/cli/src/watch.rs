@@ -3,10 +3,14 @@
 //! Editors write a new file and rename it over the old one; `git checkout` removes and makes files; a mounted configuration is a
 //! link that is pointed elsewhere. A watch on the file itself would stay with the old one, so it is folders that are watched,
 //! and a watch says no more than that something there may be different: whoever reads the files sees whether it is.
+//!
+//! No change may fall between reading and watching. Whoever reads calls [`Watch::follow`] before, with the files that he knows
+//! of, and [`Watch::follow_read`] after, with those that he has read: a folder that is in both stays watched all the while, and in
+//! one that is new, files that changed meanwhile are found by their times.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -22,11 +26,17 @@ const QUIET: Duration = Duration::from_millis(100);
 /// A folder in which something changes all the time is looked at as often as this.
 const LONGEST: Duration = Duration::from_secs(1);
 
+/// File systems stamp files by a clock that may be so far behind the one that we read: some milliseconds where the kernel looks
+/// at its clock at each tick, two seconds on FAT.
+const CLOCKS_APART: Duration = Duration::from_secs(2);
+
 /// A watch over files.
 #[derive(Debug)]
 pub(crate) struct Watch {
     watcher: RecommendedWatcher,
     folders: BTreeSet<PathBuf>,
+    /// One message in waiting says all that many would.
+    change: mpsc::Sender<()>,
     changes: mpsc::Receiver<()>,
 }
 
@@ -57,39 +67,71 @@ impl Explained for WatchError {
 impl Watch {
     /// Watches nothing yet.
     pub(crate) fn new() -> Result<Self, WatchError> {
-        // One message in waiting says all that many would.
-        let (sender, changes) = mpsc::channel(1);
+        let (change, changes) = mpsc::channel(1);
+        let sender = change.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.map_or(true, |event| may_change_a_file(&event)) {
                 let _ = sender.try_send(());
             }
         });
-        Ok(Self { watcher: watcher.map_err(WatchError::None)?, folders: BTreeSet::new(), changes })
+        Ok(Self { watcher: watcher.map_err(WatchError::None)?, folders: BTreeSet::new(), change, changes })
     }
 
-    /// Watches these files, and no others. To be called again after each change: a folder that was removed and made anew
-    /// is another folder.
+    /// Watches these files, and no others, before they are read. To be called after each change: a folder that was removed and
+    /// made anew is another folder.
     pub(crate) fn follow<'p>(&mut self, files: impl IntoIterator<Item = &'p Path>) -> Result<(), WatchError> {
-        let wanted: BTreeSet<PathBuf> = files.into_iter().flat_map(folders_of).collect();
-        for folder in std::mem::take(&mut self.folders) {
-            // The folder may be gone, and its watch with it.
-            let _ = self.watcher.unwatch(&folder);
+        self.watch(files).map(drop)
+    }
+
+    /// Watches these files, and no others, now that they were read at `begun` or later. What changed since then in folders that
+    /// were not watched is a change that [`Self::changed`] sees.
+    pub(crate) fn follow_read<'p>(
+        &mut self,
+        files: impl IntoIterator<Item = &'p Path>,
+        begun: SystemTime,
+    ) -> Result<(), WatchError> {
+        let files: Vec<&Path> = files.into_iter().collect();
+        let new = self.watch(files.iter().copied())?;
+        let in_new = files.into_iter().filter(|file| folders_of(file).iter().any(|folder| new.contains(folder)));
+        // A folder's own time says that a file was made in it, or is gone.
+        if in_new.chain(new.iter().map(PathBuf::as_path)).any(|path| changed_since(path, begun)) {
+            self.changed_unseen();
         }
-        for folder in &wanted {
-            self.watcher
-                .watch(folder, RecursiveMode::NonRecursive)
-                .map_err(|source| WatchError::Folder { folder: folder.clone(), source })?;
-        }
-        self.folders = wanted;
         Ok(())
+    }
+
+    /// Watches the folders of these files; answers those that were not watched.
+    fn watch<'p>(&mut self, files: impl IntoIterator<Item = &'p Path>) -> Result<BTreeSet<PathBuf>, WatchError> {
+        let wanted: BTreeSet<PathBuf> = files.into_iter().flat_map(folders_of).collect();
+        for folder in self.folders.difference(&wanted) {
+            // The folder may be gone, and its watch with it.
+            let _ = self.watcher.unwatch(folder);
+        }
+        // Those that are watched, too: their watch may have gone with a folder that was there before. To end a watch first would
+        // lose what it has seen and not yet said.
+        for folder in &wanted {
+            match self.watcher.watch(folder, RecursiveMode::NonRecursive) {
+                Ok(()) => {}
+                Err(error) if is_gone(&error) => self.changed_unseen(),
+                Err(source) => {
+                    self.folders.clear();
+                    return Err(WatchError::Folder { folder: folder.clone(), source });
+                }
+            }
+        }
+        let watched = std::mem::replace(&mut self.folders, wanted);
+        Ok(self.folders.difference(&watched).cloned().collect())
+    }
+
+    /// Something changed that the watcher could not see.
+    fn changed_unseen(&self) {
+        let _ = self.change.try_send(());
     }
 
     /// Waits for a change, and for the end of the burst that it came in.
     pub(crate) async fn changed(&mut self) {
-        if self.changes.recv().await.is_none() {
-            // The watcher is part of `self` and holds the sender.
-            return std::future::pending().await;
-        }
+        // Never none: a sender is part of `self`.
+        self.changes.recv().await;
         let longest = Instant::now() + LONGEST;
         while timeout_at(longest.min(Instant::now() + QUIET), self.changes.recv()).await.is_ok() {}
     }
@@ -101,6 +143,21 @@ fn may_change_a_file(event: &notify::Event) -> bool {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
         EventKind::Access(_) => false,
         _ => true,
+    }
+}
+
+fn changed_since(path: &Path, begun: SystemTime) -> bool {
+    let modified = path.metadata().and_then(|metadata| metadata.modified());
+    // Some file systems keep times to which nothing can be added.
+    modified.is_ok_and(|modified| modified.checked_add(CLOCKS_APART).is_none_or(|latest| latest > begun))
+}
+
+/// A folder that was there a moment ago.
+fn is_gone(error: &notify::Error) -> bool {
+    match &error.kind {
+        notify::ErrorKind::PathNotFound => true,
+        notify::ErrorKind::Io(error) => error.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
     }
 }
 
@@ -164,6 +221,59 @@ mod tests {
         watch.follow([file.as_path()]).unwrap();
         fs::write(&file, "1").unwrap();
         assert!(sees_a_change(&mut watch).await, "written");
+    }
+
+    #[tokio::test]
+    async fn what_changed_while_files_were_read_whose_folder_was_not_watched_yet_is_a_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("list.txt");
+        fs::write(&list, "0").unwrap();
+        let mut watch = Watch::new().unwrap();
+        let begun = SystemTime::now();
+        fs::write(&list, "1").unwrap();
+        watch.follow_read([list.as_path()], begun).unwrap();
+        assert!(sees_a_change(&mut watch).await, "written");
+    }
+
+    #[tokio::test]
+    async fn a_file_made_while_others_were_read_is_a_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let (read, made) = (folder.path().join("policy.toml"), folder.path().join("more.test.toml"));
+        fs::write(&read, "0").unwrap();
+        let long_ago = fs::FileTimes::new().set_modified(SystemTime::UNIX_EPOCH);
+        fs::File::options().write(true).open(&read).unwrap().set_times(long_ago).unwrap();
+        let mut watch = Watch::new().unwrap();
+        let begun = SystemTime::now();
+        fs::write(&made, "").unwrap();
+        watch.follow_read([read.as_path()], begun).unwrap();
+        assert!(sees_a_change(&mut watch).await);
+    }
+
+    /// The folder stays watched while the watch is told of it again: nothing is lost in between, however often.
+    #[tokio::test]
+    async fn what_changes_while_the_same_files_are_followed_again_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("policy.toml");
+        fs::write(&file, "0").unwrap();
+        let mut watch = Watch::new().unwrap();
+        for round in 0..20 {
+            watch.follow([file.as_path()]).unwrap();
+            fs::write(&file, round.to_string()).unwrap();
+            for _ in 0..10 {
+                watch.follow_read([file.as_path()], SystemTime::now()).unwrap();
+            }
+            assert!(sees_a_change(&mut watch).await, "{round}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_folder_where_nothing_changed_is_no_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("policy.toml");
+        fs::write(&file, "0").unwrap();
+        let mut watch = Watch::new().unwrap();
+        watch.follow_read([file.as_path()], SystemTime::now() + 2 * CLOCKS_APART).unwrap();
+        assert!(watch.changes.try_recv().is_err());
     }
 
     #[cfg(unix)]

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use serde_json::Map;
@@ -29,7 +29,7 @@ use crate::load;
 use crate::outcome::{Failure, Outcome};
 use crate::render;
 use crate::terminal::StdoutError;
-use crate::watch::Watch;
+use crate::watch::{Watch, WatchError};
 
 /// As in `wrangler.toml`: what is seen here is what will be seen there.
 const COMPATIBILITY_DATE: &str = "2026-04-01";
@@ -84,8 +84,10 @@ impl Keeper {
     ) -> Result<Self, Failure> {
         let options = Arc::new(options);
         let mut watch = Watch::new()?;
+        watch.follow([options.policy.as_path()])?;
+        let begun = SystemTime::now();
         let last = Reading::new(&options).await?;
-        watch.follow(last.paths())?;
+        watch.follow_read(last.paths(), begun)?;
         let keeper = Self { options, watch, last, serving: None };
         if !keeper.last.diagnostics.is_empty() {
             tell(keeper.findings())?;
@@ -131,28 +133,27 @@ impl Keeper {
 
     /// Deploys the policy again after each change, for ever.
     pub(crate) async fn keep(mut self, store: Store, runtime: Runtime, reports: mpsc::UnboundedSender<Report>) {
-        // Something may have changed between the first reading and the watch.
         loop {
+            self.watch.changed().await;
             let begun = Instant::now();
             for report in self.look(&store, &runtime, begun).await {
                 if reports.send(report).is_err() {
                     return;
                 }
             }
-            self.watch.changed().await;
         }
     }
 
     /// Reads the policy again if one of its files is another, and deploys it if it is another policy.
     async fn look(&mut self, store: &Store, runtime: &Runtime, begun: Instant) -> Vec<Report> {
         let mut reports = Vec::new();
-        // Before the files are read: what changes from now on is seen again.
-        self.follow(&mut reports);
+        let mut followed = self.watch.follow(self.last.paths());
+        let read_from = SystemTime::now();
         let sources = Arc::clone(&self.last.sources);
         if spawn_blocking(move || is_as_read(&sources)).await.unwrap_or(false) {
+            reports.extend(followed.err().map(not_watched));
             return reports;
         }
-        let known: Vec<PathBuf> = self.last.paths().map(Path::to_owned).collect();
         self.last = match Reading::new(&self.options).await {
             Ok(reading) => reading,
             Err(failure) => {
@@ -160,9 +161,8 @@ impl Keeper {
                 return reports;
             }
         };
-        if self.last.paths().ne(known.iter().map(PathBuf::as_path)) {
-            self.follow(&mut reports);
-        }
+        followed = followed.and_then(|()| self.watch.follow_read(self.last.paths(), read_from));
+        reports.extend(followed.err().map(not_watched));
         if !self.last.diagnostics.is_empty() {
             reports.push(self.findings());
         }
@@ -179,12 +179,6 @@ impl Keeper {
         reports
     }
 
-    fn follow(&mut self, reports: &mut Vec<Report>) {
-        if let Err(error) = self.watch.follow(self.last.paths()) {
-            reports.push(Report::NotWatched(error.into()));
-        }
-    }
-
     fn findings(&self) -> Report {
         Report::Findings(Findings {
             policy: self.options.policy.display().to_string(),
@@ -194,6 +188,10 @@ impl Keeper {
             serving: self.serving.clone(),
         })
     }
+}
+
+fn not_watched(error: WatchError) -> Report {
+    Report::NotWatched(error.into())
 }
 
 impl Reading {

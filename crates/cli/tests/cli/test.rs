@@ -328,24 +328,30 @@ fn a_junit_report_has_a_suite_for_each_file_and_a_test_for_each_case() {
 fn tests_are_run_again_when_a_file_changes() {
     use std::io::{BufRead as _, BufReader};
     use std::process::Stdio;
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
 
     /// Reads until a line is what it is waited for; no other end is right.
     #[track_caller]
-    fn wait_for(lines: &mut impl Iterator<Item = std::io::Result<String>>, wanted: &str) {
-        let found = lines.map(|line| line.expect("a line")).find(|line| line == wanted);
+    fn wait_for(lines: &Receiver<String>, wanted: &str) {
+        // Long enough for a machine under load.
+        let patience = Duration::from_mins(1);
+        let found = std::iter::from_fn(|| lines.recv_timeout(patience).ok()).find(|line| line == wanted);
         assert_eq!(found.as_deref(), Some(wanted));
     }
 
     let folder = covered_folder();
     let mut child =
         folder.command(&["test", "--watch"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("runs");
-    let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-    wait_for(&mut lines, "4 passed, 0 failed");
+    let stdout = BufReader::new(child.stdout.take().expect("stdout"));
+    let (sender, lines) = channel();
+    std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    wait_for(&lines, "4 passed, 0 failed");
     folder.write("policies/policy.test.toml", COVERING.replace("effect = \"deny\"", "effect = \"allow\""));
-    wait_for(&mut lines, "2 passed, 2 failed");
+    wait_for(&lines, "2 passed, 2 failed");
     folder.write("policies/policy.toml", "policy = 1\n");
     folder.write("policies/more.test.toml", "bogus = 1\n");
-    wait_for(&mut lines, "FAIL policies/more.test.toml: the file has errors");
+    wait_for(&lines, "FAIL policies/more.test.toml: the file has errors");
     child.kill().expect("killed");
     child.wait().expect("ends");
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{Args, FOLDER, Ran, elsewhere, run_once, test_files};
+use super::{Args, FOLDER, elsewhere, run_once, test_files};
 use crate::cli::Format;
 use crate::outcome::{Failure, Outcome};
 use crate::terminal::Terminal;
@@ -17,27 +17,22 @@ pub(super) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Resul
     // What cannot be run at all is said at once; later it may be somebody who is just writing it.
     test_files(&args.files)?;
     let mut elsewhere = elsewhere(args)?;
+    let named = || {
+        let files: &[PathBuf] = if args.files.is_empty() { &[PathBuf::from(FOLDER)] } else { &args.files };
+        files.iter().flat_map(|named| named_and_within(named)).collect::<Vec<_>>()
+    };
+    let mut files = named();
     loop {
+        watch.follow(files.iter().map(PathBuf::as_path))?;
         let begun = SystemTime::now();
-        let mut files =
-            match test_files(&args.files).and_then(|files| run_once(args, &files, &mut elsewhere, format, terminal)) {
-                Ok(Ran { files, .. }) => files,
-                Err(failure) => {
-                    terminal.failure(&failure);
-                    Vec::new()
-                }
-            };
-        files.extend(args.files.iter().flat_map(|named| named_and_within(named)));
-        if args.files.is_empty() {
-            files.extend(named_and_within(Path::new(FOLDER)));
+        match test_files(&args.files).and_then(|files| run_once(args, &files, &mut elsewhere, format, terminal)) {
+            Ok(ran) => files = [named(), ran.files].concat(),
+            Err(failure) => terminal.failure(&failure),
         }
         terminal.note("waiting for changes; Ctrl-C ends it");
         terminal.flush()?;
-        watch.follow(files.iter().map(PathBuf::as_path))?;
-        // What changed between the reading and the watch was not seen by either.
-        if !files.iter().any(|file| changed_since(file, begun)) {
-            runtime.block_on(watch.changed());
-        }
+        watch.follow_read(files.iter().map(PathBuf::as_path), begun)?;
+        runtime.block_on(watch.changed());
         if terminal.is_closed() {
             return Ok(Outcome::Fine);
         }
@@ -47,9 +42,4 @@ pub(super) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Resul
 /// A file; of a folder, one that is in it, for it is folders of files that are watched.
 fn named_and_within(named: &Path) -> [PathBuf; 2] {
     [named.to_owned(), named.join("any.test.toml")]
-}
-
-fn changed_since(file: &Path, begun: SystemTime) -> bool {
-    let modified = file.metadata().and_then(|metadata| metadata.modified());
-    modified.is_ok_and(|modified| modified > begun)
 }
