@@ -20,6 +20,7 @@
 //! command line cannot come to another answer than the Worker.
 
 pub mod bundle;
+mod cache;
 mod cli;
 mod commands;
 #[cfg(unix)]

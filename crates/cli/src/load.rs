@@ -7,7 +7,9 @@ use tidegate_compiler::diagnostic::Severity;
 use tidegate_compiler::source::SourceMap;
 use tidegate_engine::{Policy, PolicyError};
 
+use crate::cache;
 use crate::outcome::{Failure, Outcome};
+use crate::progress::Of;
 use crate::render;
 use crate::terminal::Terminal;
 
@@ -18,7 +20,9 @@ pub(crate) fn compile(path: &Path, terminal: &mut Terminal) -> Result<Output, Fa
 
 /// [`compile`] for a command that shows places in the policy's files.
 pub(crate) fn compile_with_sources(path: &Path, terminal: &mut Terminal) -> Result<(SourceMap, Output), Failure> {
-    let compilation = tidegate_compiler::compile(path);
+    let progress = terminal.progress(&format!("compiling {}", path.display()), Of::Time);
+    let compilation = tidegate_compiler::compile_with(path, &cache::options(path));
+    drop(progress);
     terminal.findings(&compilation.sources, &compilation.diagnostics);
     let errors = compilation.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     match compilation.output {

@@ -1,4 +1,5 @@
-//! How far a long run has come, on stderr: only where stderr is a terminal, only after a second, and gone at the end.
+//! How far a long run has come, on stderr: only where stderr is a terminal, not beside data for programs (`--format json`), only after a second, and gone
+//! at the end.
 //!
 //! ```text
 //!   replaying policies/prod.toml   [=========>           ] 1.21 GiB/3.00 GiB, 12 s left
@@ -8,7 +9,6 @@
 //!
 //! Nothing else may write to the terminal while a bar is there. Dropping takes it away.
 
-use std::io::{self, IsTerminal as _};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -48,10 +48,10 @@ struct ShownLater {
 
 impl Progress {
     /// Work that begins now. `doing` is its name, in the form `replaying a.toml`.
-    pub(crate) fn begin(doing: &str, of: Of) -> Self {
+    pub(crate) fn begin(doing: &str, of: Of, is_watched: bool) -> Self {
         let bar = bar(of);
         bar.set_message(tidegate_test::plain::plain(doing));
-        let shown_later = io::stderr().is_terminal().then(|| {
+        let shown_later = is_watched.then(|| {
             let (ends, ended) = mpsc::channel();
             let bar = bar.clone();
             let thread = thread::spawn(move || {
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn nothing_is_shown_where_nobody_waits_that_long() {
-        let progress = Progress::begin("replaying a.toml", Of::Bytes(None));
+        let progress = Progress::begin("replaying a.toml", Of::Bytes(None), true);
         progress.advance(1);
         assert!(progress.bar.is_hidden());
     }

@@ -4,25 +4,39 @@
 //! still ends with the code that it would have had. Colours appear where stderr is a terminal and `NO_COLOR` is unset.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, ErrorKind, Stdout, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Stdout, Write};
 
 use tidegate_compiler::diagnostic::Diagnostic;
 use tidegate_compiler::source::SourceMap;
 use tidegate_test::plain::{plain, without_c1};
 
 use crate::outcome::{Explained, Failure};
+use crate::progress::{Of, Progress};
 use crate::render;
 
 /// Where a command writes.
 #[derive(Debug)]
 pub(crate) struct Terminal {
     stdout: BufWriter<Tolerant<Stdout>>,
+    /// Whether somebody watches, who may want to see how far a run has come.
+    is_watched: bool,
 }
 
 impl Terminal {
     /// The streams of this process.
     pub(crate) fn new() -> Self {
-        Self { stdout: BufWriter::with_capacity(64 * 1024, Tolerant { inner: io::stdout(), closed: false }) }
+        let stdout = BufWriter::with_capacity(64 * 1024, Tolerant { inner: io::stdout(), closed: false });
+        Self { stdout, is_watched: io::stderr().is_terminal() }
+    }
+
+    /// The streams are for a program: nothing is drawn.
+    pub(crate) fn is_for_a_program(&mut self) {
+        self.is_watched = false;
+    }
+
+    /// Shows from now on how far something has come, if it takes long.
+    pub(crate) fn progress(&self, doing: &str, of: Of) -> Progress {
+        Progress::begin(doing, of, self.is_watched)
     }
 
     /// The stream for data, buffered.

@@ -14,6 +14,7 @@ use regex_automata::{Anchored, Input};
 
 use crate::automaton::{Dfa, determinize};
 use crate::checked::{AnyRunGlob, CheckedPolicy, Condition, HostPattern, List, PathPattern, Scheme};
+use crate::labels::is_at_or_below;
 use crate::source::Span;
 
 /// The keys under which alternatives stand.
@@ -224,7 +225,7 @@ impl<'p> Matcher<'p> {
 
     fn meets(&self, text: &str) -> bool {
         match self {
-            Self::Domain(name) => name_and_above(text).any(|above| above == *name),
+            Self::Domain(name) => is_at_or_below(text, name),
             Self::List(list) => list.entry_for(text).is_some(),
             Self::Literal(own) => *own == text,
             Self::Method(own) => own.eq_ignore_ascii_case(text),
@@ -237,11 +238,6 @@ impl<'p> Matcher<'p> {
             Self::Port(_) | Self::Scheme(_) => false,
         }
     }
-}
-
-/// `a.b.c`, `b.c`, `c`.
-fn name_and_above(name: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, above)| above))
 }
 
 #[cfg(test)]

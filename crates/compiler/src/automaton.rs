@@ -4,16 +4,17 @@
 //! a *whole* string. Several of them, the alternatives of one dimension, become one deterministic automaton:
 //!
 //! ```text
-//!   regexes ──► (?:r1|r2|…)\z ──► NFA ──► dense DFA ──► minimal dense DFA ──► sparse DFA, little-endian bytes
+//!   regexes ──► (?:r1|r2|…)\z ──► NFA ──► dense DFA ──► minimal dense DFA ──► rows of the table's automata
 //!                                          │
 //!                                          └──► products of dense DFAs: can these match one string together?
 //! ```
 //!
-//! The end anchor is part of the automaton, so a search reports a match at the end of the haystack or none at all.
-//! Building is bounded at every step ([`MAX_NFA`], [`MAX_DETERMINIZE`], [`MAX_DENSE`], [`MAX_SPARSE`]): a pattern can be
+//! The end anchor is part of the automaton, so a search reports a match at the end of the haystack or none at all; a table's
+//! automaton has no transition for the end, but states that accept.
+//! Building is bounded at every step ([`MAX_NFA`], [`MAX_DETERMINIZE`], [`MAX_DENSE`], [`MAX_TABLE`]): a pattern can be
 //! refused as too large, never exhaust the machine. Searching is linear in the haystack, whatever the pattern.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use regex_automata::dfa::dense::{Builder, Config};
 use regex_automata::dfa::{Automaton, StartKind, dense};
@@ -21,8 +22,10 @@ use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
 use regex_automata::{Anchored, Input, MatchKind};
-use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Hir, Look};
+use tidegate_table::write::{self, StateSpec};
+
+use crate::pattern::parse_regex;
 
 /// The largest NFA that is built on the way, in bytes.
 pub(crate) const MAX_NFA: usize = 1 << 20;
@@ -31,7 +34,7 @@ pub(crate) const MAX_DETERMINIZE: usize = 2 << 20;
 /// The largest dense DFA that is built on the way, in bytes.
 pub(crate) const MAX_DENSE: usize = 2 << 20;
 /// The largest automaton that goes into a table, in bytes.
-pub(crate) const MAX_SPARSE: usize = 1 << 20;
+pub(crate) const MAX_TABLE: usize = 1 << 20;
 
 /// Dense DFAs up to this size are minimised; the gain on larger ones does not pay for the time.
 const MINIMIZE_UP_TO: usize = 64 << 10;
@@ -45,17 +48,60 @@ pub(crate) struct TooLarge;
 /// A deterministic automaton over whole byte strings.
 pub(crate) type Dfa = dense::DFA<Vec<u32>>;
 
-/// Compiles alternatives to the bytes of one sparse DFA, little-endian, to be searched anchored: it finds a match
-/// exactly if one of the regexes matches the whole haystack.
+/// Compiles alternatives to the bytes of one automaton of a table: it accepts a text exactly if one of the regexes matches
+/// the whole of it.
 pub(crate) fn compile(regexes: &[String]) -> Result<Vec<u8>, TooLarge> {
-    let sparse = determinize(regexes)?.to_sparse().map_err(|_| TooLarge)?;
-    let bytes = sparse.to_bytes_little_endian();
-    if bytes.len() > MAX_SPARSE { Err(TooLarge) } else { Ok(bytes) }
+    let bytes = write::automaton(&states(&determinize(regexes)?)?).map_err(|write::TooLarge| TooLarge)?;
+    if bytes.len() > MAX_TABLE { Err(TooLarge) } else { Ok(bytes) }
 }
 
-/// Builds the automaton of alternatives in the form that can be walked.
+/// The states that can be reached, the start first, the dead state left out.
+fn states(dfa: &Dfa) -> Result<Vec<StateSpec>, TooLarge> {
+    let ranges = byte_ranges(dfa);
+    let start = dfa.start_state(&start::Config::new().anchored(Anchored::Yes)).map_err(|_| TooLarge)?;
+    let mut reached = vec![start];
+    let mut places = HashMap::from([(start, 0)]);
+    let mut states = Vec::new();
+    while let Some(&state) = reached.get(states.len()) {
+        let mut next: Vec<(u8, u8, u32)> = Vec::new();
+        for &(first, last) in &ranges {
+            let target = dfa.next_state(state, first);
+            if dfa.is_dead_state(target) {
+                continue;
+            }
+            let new = u32::try_from(reached.len()).map_err(|_| TooLarge)?;
+            let place = *places.entry(target).or_insert(new);
+            if place == new {
+                reached.push(target);
+            }
+            match next.last_mut() {
+                Some((_, end, known)) if *known == place && u16::from(*end) + 1 == u16::from(first) => *end = last,
+                _ => next.push((first, last, place)),
+            }
+        }
+        states.push(StateSpec { accepts: dfa.is_match_state(dfa.next_eoi_state(state)), next });
+    }
+    Ok(states)
+}
+
+/// All bytes, in runs that the automaton does not tell apart.
+fn byte_ranges(dfa: &Dfa) -> Vec<(u8, u8)> {
+    let classes = dfa.byte_classes();
+    let mut ranges: Vec<(u8, u8)> = Vec::new();
+    for byte in 0..=u8::MAX {
+        match ranges.last_mut() {
+            Some((_, last)) if classes.get(*last) == classes.get(byte) => *last = byte,
+            _ => ranges.push((byte, byte)),
+        }
+    }
+    ranges
+}
+
+/// Builds the automaton of alternatives in the form that can be walked. Of globs, what does not parse is nested deeper than the
+/// parser goes; regexes have been parsed before.
 pub(crate) fn determinize(regexes: &[String]) -> Result<Dfa, TooLarge> {
-    determinize_hir(regexes.iter().map(|regex| parse(regex)).collect::<Result<Vec<_>, _>>()?)
+    let alternatives = regexes.iter().map(|regex| parse_regex(regex)).collect::<Result<_, _>>();
+    determinize_hir(alternatives.map_err(|_| TooLarge)?)
 }
 
 /// The same, of alternatives that were parsed already.
@@ -73,11 +119,9 @@ pub(crate) fn determinize_hir(alternatives: Vec<Hir>) -> Result<Dfa, TooLarge> {
         .start_kind(StartKind::Anchored)
         .dfa_size_limit(Some(MAX_DENSE))
         .determinize_size_limit(Some(MAX_DETERMINIZE));
-    let dfa = Builder::new().configure(config.clone()).build_from_nfa(&nfa).map_err(|_| TooLarge)?;
-    if dfa.memory_usage() > MINIMIZE_UP_TO {
-        return Ok(dfa);
-    }
-    Builder::new().configure(config.minimize(true)).build_from_nfa(&nfa).map_err(|_| TooLarge)
+    let small = config.clone().minimize(true).dfa_size_limit(Some(MINIMIZE_UP_TO));
+    let build = |config| Builder::new().configure(config).build_from_nfa(&nfa).map_err(|_| TooLarge);
+    build(small).or_else(|TooLarge| build(config))
 }
 
 /// What walking several automata together came to.
@@ -155,24 +199,16 @@ fn distinct_bytes(dfas: &[&Dfa]) -> Vec<u8> {
         .collect()
 }
 
-/// Each alternative is parsed by itself: one cannot reach out of its place. All of them have been parsed before, as
-/// patterns; what fails here is nested deeper than the parser goes.
-fn parse(regex: &str) -> Result<Hir, TooLarge> {
-    ParserBuilder::new().unicode(false).utf8(false).build().parse(regex).map_err(|_| TooLarge)
-}
-
 #[cfg(test)]
 mod tests {
-    use regex_automata::dfa::sparse;
+    use tidegate_table::Automaton;
 
-    use super::*;
+    use super::{Dfa, TooLarge, Walk};
+    use super::{compile, determinize, meet, walk};
 
     /// As the engine reads it.
     fn matches(automaton: &[u8], haystack: &str) -> bool {
-        let (dfa, _) = sparse::DFA::from_bytes(automaton).unwrap();
-        let found = dfa.try_search_fwd(&Input::new(haystack).anchored(Anchored::Yes)).unwrap();
-        assert!(found.is_none_or(|at| at.offset() == haystack.len()), "a match ends where the haystack ends");
-        found.is_some()
+        Automaton::new(automaton).accepts(haystack).unwrap()
     }
 
     fn dfa(regex: &str) -> Dfa {

@@ -9,8 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::alternatives::Places;
+use crate::labels::at_and_above;
 use crate::levels::Levels;
 use crate::list;
+use crate::names::Names;
 use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::ListFormat;
 
@@ -90,19 +92,18 @@ pub struct Customer {
     pub span: Option<Span>,
 }
 
-/// A domain list that was read from a file. Its names are canonical, each set is sorted and without duplicates, and no name
-/// is in two of them.
+/// A domain list that was read from a file. Its names are canonical, and none is in two of the three sets.
 #[derive(Clone, Debug)]
 pub struct List {
     /// The list's id.
     pub id: String,
     /// Names that stand for themselves and everything beneath them, as those of nearly every list do.
-    pub names: Vec<String>,
+    pub names: Names,
     /// Names that stand for themselves alone: of response policy zones, which tell `x.example` from `*.x.example`. Unlike
     /// `hosts` of a rule they never open a special host.
-    pub alone: Vec<String>,
+    pub alone: Names,
     /// Names that stand for everything beneath them and not for themselves.
-    pub beneath: Vec<String>,
+    pub beneath: Names,
     /// How many lines of each kind that `skip` names were passed over, by kind.
     pub skipped: Vec<(String, usize)>,
     /// The list's own file; see [`List::place_of`].
@@ -116,26 +117,24 @@ pub struct List {
 impl List {
     /// Every name with whether it stands for itself, and whether for what is beneath it.
     pub fn entries(&self) -> impl Iterator<Item = (&str, bool, bool)> {
-        let names = self.names.iter().map(|name| (name.as_str(), true, true));
-        let alone = self.alone.iter().map(|name| (name.as_str(), true, false));
-        let beneath = self.beneath.iter().map(|name| (name.as_str(), false, true));
+        let names = self.names.iter().map(|name| (name, true, true));
+        let alone = self.alone.iter().map(|name| (name, true, false));
+        let beneath = self.beneath.iter().map(|name| (name, false, true));
         names.chain(alone).chain(beneath)
     }
 
     /// The entry by which a host is in the list.
     pub fn entry_for<'h>(&self, host: &'h str) -> Option<&'h str> {
-        let has = |names: &[String], name: &str| names.binary_search_by(|entry| entry.as_str().cmp(name)).is_ok();
-        let above = || std::iter::successors(Some(host), |name| name.split_once('.').map(|(_, rest)| rest));
-        let alone = Some(host).filter(|name| has(&self.alone, name));
-        let at_or_above = || above().find(|name| has(&self.names, name));
-        alone.or_else(at_or_above).or_else(|| above().skip(1).find(|name| has(&self.beneath, name)))
+        let alone = Some(host).filter(|name| self.alone.contains(name));
+        let at_or_above = || at_and_above(host).find(|name| self.names.contains(name));
+        alone.or_else(at_or_above).or_else(|| at_and_above(host).skip(1).find(|name| self.beneath.contains(name)))
     }
 
-    /// A list of names that stand for themselves and everything beneath them; they are sorted.
+    /// A list of names that stand for themselves and everything beneath them.
     #[cfg(test)]
-    pub(crate) fn of_names(id: &str, names: Vec<String>, span: Span) -> Self {
+    pub(crate) fn of_names(id: &str, names: Names, span: Span) -> Self {
         let (id, file, format) = (id.to_owned(), span.file, ListFormat::Domains);
-        Self { id, names, alone: Vec::new(), beneath: Vec::new(), skipped: Vec::new(), file, format, span }
+        Self { id, names, alone: Names::default(), beneath: Names::default(), skipped: Vec::new(), file, format, span }
     }
 
     /// Whether another list has the same names, for the same hosts.

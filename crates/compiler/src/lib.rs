@@ -19,16 +19,21 @@
 pub mod alternatives;
 pub mod analysis;
 mod automaton;
+pub mod cache;
 mod check;
 pub mod checked;
 pub mod claim;
 pub mod diagnostic;
+mod explosion;
 pub mod format;
+mod labels;
 pub mod levels;
 pub mod lint;
 mod list;
+mod literal;
 pub mod load;
 mod lower;
+pub mod names;
 mod pattern;
 pub mod schema;
 pub mod source;
@@ -38,6 +43,7 @@ mod universe;
 
 use std::path::Path;
 
+use cache::Cache;
 use checked::CheckedPolicy;
 use diagnostic::{Diagnostic, Severity};
 use levels::Levels;
@@ -63,19 +69,28 @@ pub struct Output {
     pub table: Vec<u8>,
 }
 
-/// Reads, checks and compiles the policy in `path` and everything it extends. Same input, same bytes.
-pub fn compile(path: &Path) -> Compilation {
-    compile_with(path, &Levels::default())
+/// What stands beside a policy when it is compiled.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Levels of lints that stand over those of the policy.
+    pub levels: Levels,
+    /// Where lists are that were read before. What comes out is the same without.
+    pub cache: Option<Cache>,
 }
 
-/// As [`compile`], with levels of lints that stand over those of the policy.
-pub fn compile_with(path: &Path, levels: &Levels) -> Compilation {
+/// Reads, checks and compiles the policy in `path` and everything it extends. Same input, same bytes.
+pub fn compile(path: &Path) -> Compilation {
+    compile_with(path, &Options::default())
+}
+
+/// As [`compile`], with options.
+pub fn compile_with(path: &Path, options: &Options) -> Compilation {
     let mut sources = SourceMap::default();
     let mut diagnostics = Vec::new();
     let loaded = load::load(path, &mut sources, &mut diagnostics);
-    let policy = check::check(&loaded, &mut sources, &mut diagnostics);
+    let policy = check::check(&loaded, options.cache.as_ref(), &mut sources, &mut diagnostics);
     if let Some(policy) = &policy {
-        diagnostics = policy.lints.then(levels).apply(diagnostics);
+        diagnostics = policy.lints.then(&options.levels).apply(diagnostics);
     }
     let mut output = None;
     if let Some(policy) = policy

@@ -2,13 +2,19 @@
 //!
 //! Plain names, wherever they stand, become sets of the one host index. Everything with a wildcard becomes an
 //! automaton, one for all the patterns of a dimension. Equal sets and equal automata are stored once.
+//!
+//! A list is one set. The plain names of rules are cut into sets by who names them: two names are in one set exactly if the same
+//! conditions name both, and reach equally far. So a host is in few sets, though ten thousand rules name it, each beside hosts of
+//! its own: in one for the name itself and each name above it and each way to reach (`domains`, `hosts`, the endings of
+//! patterns), and in the lists that hold it.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::mem::{Discriminant, discriminant};
 
 use tidegate_table::write::{
-    self, ConditionSpec, DimensionSpec, EnforceForSpec, IdentitySpec, JwtSpec, KeySpec, PartSpec, PolicySpec, Reach,
-    RuleSpec,
+    self, ConditionSpec, CustomerPatternsSpec, CustomersSpec, EnforceForSpec, HostPatternsSpec, HostsSpec,
+    IdentitySpec, JwtSpec, KeySpec, PartSpec, PolicySpec, Reach, RuleSpec,
 };
 
 use crate::automaton;
@@ -16,15 +22,23 @@ use crate::checked::{
     Algorithm, AnyRunGlob, CheckedPolicy, Condition, Effect, EnforceFor, HostCondition, HostPattern, Identity, Jwt,
     Mode, PathPattern, Pattern, Rule, Scheme, Template, TemplatePart,
 };
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Label};
+use crate::explosion::Explosion;
+use crate::literal::{Ending, prefix};
+use crate::source::{FileId, Span};
 
 /// Compiles a policy's patterns and lays everything out as a table.
 pub(crate) fn lower(policy: &CheckedPolicy) -> Result<Vec<u8>, Vec<Diagnostic>> {
-    let mut lowering = Lowering::default();
+    let conditions = || policy.rules.iter().flat_map(|rule| std::iter::once(&rule.condition).chain(&rule.except));
+    let hosts = || conditions().filter_map(|condition| condition.hosts.as_ref());
+    let endings: Endings<'_> =
+        hosts().flat_map(|hosts| &hosts.patterns).map(|pattern| (meaning(pattern), pattern.endings())).collect();
+    let mut lowering = Lowering::new(&endings);
     for list in &policy.lists {
-        let names = list.entries().map(|(name, itself, beneath)| (name.to_owned(), Reach::of_list(itself, beneath)));
+        let names = list.entries().map(|(name, itself, beneath)| (name, Reach::of_list(itself, beneath)));
         lowering.lists.push(lowering.sets.add(names.collect()));
     }
+    lowering.cut_names(hosts());
     let enforce_for = policy.enforce_for.iter().map(|alternative| lowering.enforce_for(alternative)).collect();
     let rules = policy.rules.iter().map(|rule| lowering.rule(rule)).collect();
     if !lowering.diagnostics.is_empty() {
@@ -64,35 +78,86 @@ pub(crate) fn lower(policy: &CheckedPolicy) -> Result<Vec<u8>, Vec<Diagnostic>> 
         rules,
     };
     write::write(&spec).map_err(|write::TooLarge| {
-        let at = policy.rules.first().map(|rule| rule.span).or_else(|| policy.lists.first().map(|list| list.span));
-        at.map(|span| {
-            Diagnostic::error(Code::PatternTooLarge, span, "the policy does not fit a table of 4 GiB")
-                .help("split its lists over several policies")
-        })
-        .into_iter()
-        .collect()
+        let start = Span { file: FileId(0), start: 0, end: 0 };
+        let at = policy.lists.first().map(|list| list.span).or_else(|| policy.rules.first().map(|rule| rule.span));
+        vec![
+            Diagnostic::error(Code::PatternTooLarge, at.unwrap_or(start), "the policy does not fit a table of 4 GiB")
+                .help("split its lists, rules and customers over several policies"),
+        ]
     })
 }
 
-#[derive(Default)]
-struct Lowering {
-    sets: Pool<Vec<(String, Reach)>>,
+/// The plain names of a host condition, sorted, with how far they reach.
+type PlainNames<'p> = Vec<(&'p str, Reach)>;
+
+/// What says all of a pattern: whether it is a glob or a regex, and its text. One text may be both, and mean two things.
+type Meaning<'p> = (Discriminant<HostPattern>, &'p str);
+
+/// What the hosts end with that a pattern meets.
+type Endings<'p> = HashMap<Meaning<'p>, Option<Vec<Ending>>>;
+
+struct Lowering<'p> {
+    endings: &'p Endings<'p>,
+    sets: Pool<Vec<(&'p str, Reach)>>,
     automata: Pool<Vec<u8>>,
+    /// Automata that were built already, by their regexes.
+    built: HashMap<Vec<String>, u32>,
+    /// Findings about automata that cannot be built, by their regexes.
+    exploded: HashMap<Vec<String>, usize>,
     /// The set of each of the policy's lists.
     lists: Vec<u32>,
+    /// The sets that the plain names of host conditions were cut into.
+    plain: HashMap<PlainNames<'p>, Vec<u32>>,
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Lowering {
-    fn enforce_for(&mut self, alternative: &EnforceFor) -> EnforceForSpec {
+impl<'p> Lowering<'p> {
+    fn new(endings: &'p Endings<'p>) -> Self {
+        Self {
+            endings,
+            sets: Pool::default(),
+            automata: Pool::default(),
+            built: HashMap::new(),
+            exploded: HashMap::new(),
+            lists: Vec::new(),
+            plain: HashMap::new(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// Cuts the plain names of all conditions into sets, such that names in one set are named by the same conditions.
+    fn cut_names(&mut self, conditions: impl Iterator<Item = &'p HostCondition>) {
+        let mut distinct = Pool::default();
+        conditions.map(plain_names).filter(|names| !names.is_empty()).for_each(|names| _ = distinct.add(names));
+        let mut named_by: BTreeMap<(&'p str, Reach), Vec<usize>> = BTreeMap::new();
+        for (place, names) in distinct.values.iter().enumerate() {
+            for name in names {
+                named_by.entry(*name).or_default().push(place);
+            }
+        }
+        let mut cut: BTreeMap<Vec<usize>, PlainNames<'p>> = BTreeMap::new();
+        for (name, places) in named_by {
+            cut.entry(places).or_default().push(name);
+        }
+        let mut sets = vec![Vec::new(); distinct.values.len()];
+        for (places, names) in cut {
+            let set = self.sets.add(names);
+            for place in places {
+                sets[place].push(set);
+            }
+        }
+        self.plain = distinct.values.into_iter().zip(sets).collect();
+    }
+
+    fn enforce_for(&mut self, alternative: &'p EnforceFor) -> EnforceForSpec {
         EnforceForSpec {
-            customers: alternative.customers.as_deref().map(|globs| self.dimension(globs)),
+            customers: alternative.customers.as_deref().map(|globs| self.customers(globs)),
             tags: alternative.tags.clone(),
             percent: alternative.percent,
         }
     }
 
-    fn rule(&mut self, rule: &Rule) -> RuleSpec {
+    fn rule(&mut self, rule: &'p Rule) -> RuleSpec {
         RuleSpec {
             id: rule.id.clone(),
             effect: effect(rule.effect),
@@ -110,9 +175,9 @@ impl Lowering {
         }
     }
 
-    fn condition(&mut self, condition: &Condition) -> ConditionSpec {
+    fn condition(&mut self, condition: &'p Condition) -> ConditionSpec {
         ConditionSpec {
-            customers: condition.customers.as_deref().map(|globs| self.dimension(globs)),
+            customers: condition.customers.as_deref().map(|globs| self.customers(globs)),
             tags: condition.tags.clone(),
             hosts: condition.hosts.as_ref().map(|hosts| self.hosts(hosts)),
             schemes: condition
@@ -135,68 +200,106 @@ impl Lowering {
         }
     }
 
-    fn dimension(&mut self, globs: &[AnyRunGlob]) -> DimensionSpec {
+    fn customers(&mut self, globs: &[AnyRunGlob]) -> CustomersSpec {
         let (exact, wild): (Vec<_>, Vec<_>) = globs.iter().partition(|glob| glob.literal().is_some());
-        DimensionSpec {
+        let prefixes: Vec<_> = wild.iter().map(|glob| prefix(&glob.0.text).to_owned()).collect();
+        let is_known = prefixes.iter().all(|prefix| !prefix.is_empty());
+        CustomersSpec {
             exact: exact.into_iter().filter_map(AnyRunGlob::literal).map(str::to_owned).collect(),
-            automaton: (!wild.is_empty()).then(|| self.automaton(wild.into_iter().map(|glob| (glob.regex(), &glob.0)))),
+            patterns: (!wild.is_empty()).then(|| CustomerPatternsSpec {
+                automaton: self.automaton(wild.into_iter().map(|glob| (glob.regex(), &glob.0))),
+                prefixes: if is_known { prefixes } else { Vec::new() },
+            }),
         }
     }
 
-    fn hosts(&mut self, hosts: &HostCondition) -> (Vec<u32>, Option<u32>) {
-        let mut names: Vec<_> = hosts.domains.iter().map(|name| (name.clone(), Reach::DOMAIN)).collect();
-        names.extend(hosts.exact.iter().map(|name| (name.clone(), Reach::EXACT)));
-        names.sort();
-        names.dedup();
-        let mut sets: Vec<_> = hosts.lists.iter().filter_map(|&list| self.lists.get(list).copied()).collect();
-        if !names.is_empty() {
-            sets.push(self.sets.add(names));
+    fn hosts(&mut self, hosts: &'p HostCondition) -> HostsSpec {
+        let lists = hosts.lists.iter().filter_map(|&list| self.lists.get(list)).copied();
+        let plain = self.plain.get(&plain_names(hosts)).into_iter().flatten().copied();
+        HostsSpec {
+            sets: lists.chain(plain).collect(),
+            patterns: (!hosts.patterns.is_empty()).then(|| HostPatternsSpec {
+                automaton: self.automaton(hosts.patterns.iter().map(|host| {
+                    let (HostPattern::Glob(pattern) | HostPattern::Regex(pattern)) = host;
+                    (host.regex(), pattern)
+                })),
+                within: self.within(&hosts.patterns),
+            }),
         }
-        let automaton = (!hosts.patterns.is_empty()).then(|| {
-            self.automaton(hosts.patterns.iter().map(|host| {
-                let (HostPattern::Glob(pattern) | HostPattern::Regex(pattern)) = host;
-                (host.regex(), pattern)
-            }))
-        });
-        (sets, automaton)
+    }
+
+    /// The sets that a host is in one of if a pattern meets it: one for each ending, so that patterns share them.
+    fn within(&mut self, patterns: &'p [HostPattern]) -> Option<Vec<u32>> {
+        let endings: Option<Vec<&'p Vec<Ending>>> =
+            patterns.iter().map(|pattern| self.endings.get(&meaning(pattern))?.as_ref()).collect();
+        let set = |ending: &'p Ending| match ending {
+            Ending::Beneath(name) => vec![(name.as_str(), Reach::of_list(false, true))],
+            Ending::Itself(name) => vec![(name.as_str(), Reach::of_list(true, false))],
+        };
+        Some(endings?.into_iter().flatten().map(|ending| self.sets.add(set(ending))).collect())
     }
 
     /// One automaton for all the patterns of a dimension.
     fn automaton<'a>(&mut self, patterns: impl IntoIterator<Item = (String, &'a Pattern)>) -> u32 {
         let (regexes, patterns): (Vec<_>, Vec<_>) = patterns.into_iter().unzip();
+        if let Some(&automaton) = self.built.get(&regexes) {
+            return automaton;
+        }
         if let Ok(automaton) = automaton::compile(&regexes) {
-            return self.automata.add(automaton);
+            let automaton = self.automata.add(automaton);
+            self.built.insert(regexes, automaton);
+            return automaton;
         }
-        if let Some(first) = patterns.first() {
-            let all = patterns.iter().map(|pattern| format!("`{}`", pattern.text)).collect::<Vec<_>>().join(", ");
-            self.diagnostics.push(
-                Diagnostic::error(
-                    Code::PatternTooLarge,
-                    first.span,
-                    format!("together, these patterns are too large: {all}"),
-                )
-                .help("split the rule in two, or use fewer wildcards in one pattern"),
-            );
+        // What is returned names no automaton: there will be no table.
+        let known = self.exploded.get(&regexes).copied();
+        if let (Some(known), Some(again)) = (known, patterns.first()) {
+            let label = Label { span: again.span, message: "the same patterns stand here".to_owned() };
+            self.diagnostics[known].labels.push(label);
+        } else {
+            self.diagnostics.push(Explosion::of(&regexes).finding(&patterns));
+            self.exploded.insert(regexes, self.diagnostics.len() - 1);
         }
-        0
+        u32::MAX
     }
 }
 
-/// Values, each kept once, known by their place.
-#[derive(Default)]
-struct Pool<T> {
-    values: Vec<T>,
-    places: HashMap<T, u32>,
+fn plain_names(hosts: &HostCondition) -> PlainNames<'_> {
+    let mut names: Vec<_> = hosts.domains.iter().map(|name| (name.as_str(), Reach::DOMAIN)).collect();
+    names.extend(hosts.exact.iter().map(|name| (name.as_str(), Reach::EXACT)));
+    names.sort();
+    names.dedup();
+    names
 }
 
-impl<T: Clone + Eq + Hash> Pool<T> {
+fn meaning(pattern: &HostPattern) -> Meaning<'_> {
+    let (HostPattern::Glob(Pattern { text, .. }) | HostPattern::Regex(Pattern { text, .. })) = pattern;
+    (discriminant(pattern), text)
+}
+
+/// Values, each kept once, known by their place.
+struct Pool<T> {
+    values: Vec<T>,
+    /// The places of values with one hash: a value itself may be a list of a million names, and is not kept twice.
+    places: HashMap<u64, Vec<u32>>,
+    hasher: RandomState,
+}
+
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), places: HashMap::new(), hasher: RandomState::new() }
+    }
+}
+
+impl<T: Eq + Hash> Pool<T> {
     fn add(&mut self, value: T) -> u32 {
         let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-        let place = *self.places.entry(value.clone()).or_insert(next);
-        if place == next {
-            self.values.push(value);
+        let places = self.places.entry(self.hasher.hash_one(&value)).or_default();
+        if let Some(&known) = places.iter().find(|&&place| self.values[place as usize] == value) {
+            return known;
         }
-        place
+        places.push(next);
+        self.values.push(value);
+        next
     }
 }
 

@@ -25,7 +25,7 @@ impl HostPattern {
     pub(crate) fn regex(&self) -> String {
         match self {
             Self::Glob(glob) => host_glob(&glob.text),
-            Self::Regex(regex) => normalized(&regex.text),
+            Self::Regex(regex) => regex.text.clone(),
         }
     }
 }
@@ -35,7 +35,7 @@ impl PathPattern {
     pub(crate) fn regex(&self) -> String {
         match self {
             Self::Glob(glob) => path_glob(&glob.text),
-            Self::Regex(regex) => normalized(&regex.text),
+            Self::Regex(regex) => regex.text.clone(),
         }
     }
 }
@@ -58,14 +58,6 @@ impl AnyRunGlob {
     }
 }
 
-/// What every host that a glob covers ends with, whole labels.
-pub(crate) fn fixed_part(glob: &str) -> &str {
-    match glob.rsplit_once('*') {
-        Some((_, after)) => after.split_once('.').map_or("", |(_, fixed)| fixed),
-        None => glob,
-    }
-}
-
 /// A domain and everything beneath it, as a regex.
 pub(crate) fn domain_regex(name: &str) -> String {
     format!(r"(?:[^.]+\.)*{}", regex_syntax::escape(name))
@@ -76,15 +68,10 @@ pub(crate) fn literal_regex(text: &str) -> String {
     regex_syntax::escape(text)
 }
 
-/// Parses an operator's regex: ASCII classes, no Unicode tables, bytes.
+/// Parses a regex as it is written: ASCII classes, no Unicode tables, bytes. Each is parsed by itself, so that flags and comments
+/// do not reach out of it. Never print a syntax tree to parse it again: `regex-syntax` prints that of `(?:a+)?` as `a+?`.
 pub(crate) fn parse_regex(text: &str) -> Result<Hir, Box<regex_syntax::Error>> {
     ParserBuilder::new().unicode(false).utf8(false).build().parse(text).map_err(Box::new)
-}
-
-/// The regex written in one plain way, so that flags and comments cannot reach out of it. What does not parse is left
-/// as it is: a checked pattern does.
-fn normalized(regex: &str) -> String {
-    parse_regex(regex).map_or_else(|_| regex.to_owned(), |hir| hir.to_string())
 }
 
 fn host_glob(glob: &str) -> String {
@@ -118,8 +105,7 @@ fn runs(text: &str, run: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use regex_automata::dfa::{Automaton, sparse};
-    use regex_automata::{Anchored, Input};
+    use tidegate_table::Automaton;
 
     use super::*;
     use crate::automaton;
@@ -133,8 +119,7 @@ mod tests {
     #[track_caller]
     fn assert_meets(regex: String, meets: &[&str], misses: &[&str]) {
         let bytes = automaton::compile(&[regex]).unwrap();
-        let (dfa, _) = sparse::DFA::from_bytes(&bytes).unwrap();
-        let matches = |text: &str| dfa.try_search_fwd(&Input::new(text).anchored(Anchored::Yes)).unwrap().is_some();
+        let matches = |text: &str| Automaton::new(&bytes).accepts(text).unwrap();
         for text in meets {
             assert!(matches(text), "should meet `{text}`");
         }
@@ -223,5 +208,22 @@ mod tests {
         assert_meets(regex("(?x) a b # c"), &["ab"], &["a b"]);
         assert_meets(regex("^a$"), &["a"], &["ba"]);
         assert_meets(regex(r"(?i)API\.\w+"), &["api.a_1"], &["api.", "apiXa"]);
+    }
+
+    #[test]
+    fn a_regex_may_repeat_or_leave_out_what_repeats_within() {
+        for (text, meets, misses) in [
+            (r"(?:a+)?b", &["b", "ab", "aab"][..], &["a", "xb"][..]),
+            (r"(?:a*)?b", &["b", "aab"], &["xb"]),
+            (r"(?:a?)?b", &["b", "ab"], &["aab"]),
+            (r"(?:a+?)?b", &["b", "aab"], &["xb"]),
+            (r"(?:a{2})?b", &["b", "aab"], &["ab"]),
+            (r"(?:(?:ab){2,3})?c", &["c", "ababc"], &["abc"]),
+            (r"(?:a{2}){2}b", &["aaaab"], &["b", "aab"]),
+            (r"(?:[0-9]{2})*b", &["b", "1234b"], &["1b"]),
+        ] {
+            assert_meets(HostPattern::Regex(pattern(text)).regex(), meets, misses);
+            assert_meets(PathPattern::Regex(pattern(text)).regex(), meets, misses);
+        }
     }
 }

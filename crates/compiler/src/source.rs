@@ -1,6 +1,8 @@
 //! The files that a policy is made of, and places in them.
 
+use std::iter;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// A file of a [`SourceMap`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,8 +46,8 @@ pub struct SourceFile {
     pub path: PathBuf,
     /// The text; empty where the file could not be read.
     pub text: String,
-    /// First byte of every line: a list may have 10⁵ findings, and each asks for its line.
-    line_starts: Vec<usize>,
+    /// First byte of every line, once somebody has asked: a list may have 10⁵ findings, and each asks for its line; most have none.
+    line_starts: OnceLock<Vec<usize>>,
 }
 
 /// A place as people count: from 1, columns in characters.
@@ -61,8 +63,7 @@ impl SourceMap {
     /// Adds a file.
     pub fn add(&mut self, path: &Path, text: String) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        self.files.push(SourceFile { path: path.to_owned(), text, line_starts });
+        self.files.push(SourceFile { path: path.to_owned(), text, line_starts: OnceLock::new() });
         id
     }
 
@@ -91,12 +92,20 @@ impl SourceMap {
 
     /// Line and column of a byte of a file; bytes past the end count as the end.
     pub fn line_column(&self, file: FileId, byte: usize) -> LineColumn {
-        let SourceFile { text, line_starts, .. } = self.file(file);
+        let file = self.file(file);
+        let (text, line_starts) = (&file.text, file.line_starts());
         let mut byte = byte.min(text.len());
         while !text.is_char_boundary(byte) {
             byte -= 1;
         }
         let line = line_starts.partition_point(|&start| start <= byte);
         LineColumn { line, column: text[line_starts[line - 1]..byte].chars().count() + 1 }
+    }
+}
+
+impl SourceFile {
+    fn line_starts(&self) -> &[usize] {
+        let all = || iter::once(0).chain(self.text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        self.line_starts.get_or_init(all)
     }
 }

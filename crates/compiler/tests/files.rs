@@ -7,7 +7,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use tidegate_compiler::diagnostic::{Code, Level, Severity};
 use tidegate_compiler::levels::{Levels, Lints};
-use tidegate_compiler::{compile, compile_with};
+use tidegate_compiler::{Options, compile, compile_with};
 
 const RULE: &str = "[[rule]]\nid = \"r\"\neffect = \"deny\"\n";
 
@@ -97,7 +97,7 @@ fn the_policy_says_what_a_lint_comes_to_and_the_command_line_says_it_over_the_po
 
     let mut levels = Levels::default();
     levels.set(Lints::One(Code::EmptyList), Level::Warn);
-    let compilation = compile_with(&policy, &levels);
+    let compilation = compile_with(&policy, &Options { levels, ..Options::default() });
     assert_eq!(compilation.diagnostics[0].severity, Severity::Warning);
     assert!(compilation.output.is_some());
 }

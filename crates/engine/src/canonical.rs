@@ -16,6 +16,9 @@
 //! Patterns go through the same functions ([`host`], [`path_text`]), so that a rule and a request agree on spelling.
 //! Parsing allocates; deciding on the result does not.
 
+mod plain;
+
+use std::borrow::Cow;
 use std::fmt;
 
 use url::{Host as UrlHost, Url};
@@ -175,7 +178,11 @@ impl Target {
             Host::checked(url.host().ok_or(InvalidTarget::Unparsable)?.to_owned()).map_err(InvalidTarget::Host)?;
 
         let unparsable = |()| InvalidTarget::Unparsable;
-        url.set_scheme(if scheme == Scheme::Http { "http" } else { "https" }).map_err(unparsable)?;
+        let plain = if scheme == Scheme::Http { "http" } else { "https" };
+        // Setting it would write the URL anew, even where it is the same.
+        if url.scheme() != plain {
+            url.set_scheme(plain).map_err(unparsable)?;
+        }
         url.set_username("").map_err(unparsable)?;
         url.set_password(None).map_err(unparsable)?;
         url.set_fragment(None);
@@ -290,6 +297,21 @@ impl Host {
 
 /// Brings a host that somebody wrote (in a policy, in a list) into the form that requests are judged in.
 pub fn host(written: &str) -> Result<Host, InvalidHost> {
+    match plain::name(written) {
+        Some(name) => Ok(Host { text: name.into_owned(), kind: HostKind::Name }),
+        None => parsed_host(written),
+    }
+}
+
+/// The text of [`host`], without a copy where it stands there in that form.
+pub fn host_text(written: &str) -> Result<Cow<'_, str>, InvalidHost> {
+    match plain::name(written) {
+        Some(name) => Ok(name),
+        None => parsed_host(written).map(|host| Cow::Owned(host.text)),
+    }
+}
+
+fn parsed_host(written: &str) -> Result<Host, InvalidHost> {
     Host::checked(UrlHost::parse(written).map_err(|_| InvalidHost::Unparsable)?)
 }
 

@@ -1,42 +1,54 @@
-//! The decision: every rule against the request, and what follows from those that match.
+//! The decision: every rule that can match against the request, and what follows from those that do.
+//!
+//! Which rules can match says the table's rule index, see [`tidegate_table::Posting`]: what a decision costs depends on how many these are,
+//! not on how many there are. They are gathered in a bit set, which puts them in file order, each once.
 //!
 //! An allow rule matches only if it is certainly true, a deny rule unless it is certainly false ([`crate::matching`]).
 
 use std::fmt;
 
 use sha2::{Digest, Sha256};
-use tidegate_table::{Condition, Customer, Dimension, Effect, EnforceFor, Fault, Table, Texts};
+use tidegate_table::{Customer, Customers, Effect, EnforceFor, Fault, Numbers, Table};
 
+use crate::bits::BitSet;
+use crate::candidates::gather;
 use crate::canonical::{InvalidTarget, Target};
 use crate::hygiene::tokens;
 use crate::judgement::Reason;
-use crate::matching::{Nobody, Truth, covers_host, meets, names_host_exactly, rule_truth};
+use crate::matching::{Nobody, Truth, names_host_exactly, rule_truth};
 use crate::policy::{Mode, Policy};
 use crate::request::{MAX_HEADERS, RequestView};
 
 /// A customer's name, in bytes.
 const MAX_CUSTOMER: usize = 256;
 
-/// Room for decisions; see [`Policy::scratch`].
+/// Room for decisions; see [`Policy::scratch`]. Bits: two for each set of the host index, one for each tag, five for each
+/// rule, none for customers and names.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     /// Sets of the host index that hold the request's host.
-    sets: BitSet,
+    pub(crate) sets: BitSet,
     /// Those of them that name it exactly.
     exact_sets: BitSet,
-    rules: Vec<u32>,
-    would_deny: Vec<u32>,
-    would_allow: Vec<u32>,
-    denied: Vec<u32>,
+    /// Tags of the request and of its customer.
+    pub(crate) tags: BitSet,
+    /// Rules that can match.
+    pub(crate) candidates: BitSet,
+    rules: BitSet,
+    would_deny: BitSet,
+    would_allow: BitSet,
+    denied: BitSet,
 }
 
 impl Scratch {
     pub(crate) fn for_table(table: &Table<'_>) -> Self {
-        let sets = table.policy().and_then(|policy| policy.set_count()).unwrap_or(0);
-        let rules = || Vec::with_capacity(usize::try_from(table.rule_count()).unwrap_or(0));
+        let sets = || BitSet::with_room(table.policy().and_then(|policy| policy.set_count()).unwrap_or(0));
+        let rules = || BitSet::with_room(table.rule_count());
         Self {
-            sets: BitSet::with_room(sets),
-            exact_sets: BitSet::with_room(sets),
+            sets: sets(),
+            exact_sets: sets(),
+            tags: BitSet::with_room(table.tag_count().unwrap_or(0)),
+            candidates: rules(),
             rules: rules(),
             would_deny: rules(),
             would_allow: rules(),
@@ -44,21 +56,43 @@ impl Scratch {
         }
     }
 
-    /// Whether a set of the host index holds the request's host.
-    pub(crate) fn holds_host(&self, set: u32) -> bool {
-        self.sets.contains(set)
+    /// Whether one of these sets of the host index, sorted, holds the request's host.
+    pub(crate) fn holds_host(&self, sets: &Numbers<'_>) -> bool {
+        self.sets.iter().any(|set| sets.contains_sorted(set))
     }
 
-    /// Whether a set of the host index names the request's host exactly.
-    pub(crate) fn names_host(&self, set: u32) -> bool {
-        self.exact_sets.contains(set)
+    /// Whether one of these sets of the host index, sorted, names the request's host exactly.
+    pub(crate) fn names_host(&self, sets: &Numbers<'_>) -> bool {
+        self.exact_sets.iter().any(|set| sets.contains_sorted(set))
+    }
+
+    /// Whether the request or its customer has one of these tags.
+    pub(crate) fn has_tag(&self, mut tags: Numbers<'_>) -> bool {
+        tags.any(|tag| self.tags.contains(tag))
+    }
+
+    /// Empties it, and makes room for another policy than the one it was made for.
+    pub(crate) fn make_ready(&mut self, table: &Table<'_>) -> Result<(), Fault> {
+        let (sets, tags, rules) = (table.policy()?.set_count()?, table.tag_count()?, table.rule_count());
+        if self.sets.room() < sets || self.tags.room() < tags || self.rules.room() < rules {
+            *self = Self::for_table(table);
+        }
+        self.clear();
+        Ok(())
     }
 
     pub(crate) fn clear(&mut self) {
-        self.sets.clear();
-        self.exact_sets.clear();
-        for list in [&mut self.rules, &mut self.would_deny, &mut self.would_allow, &mut self.denied] {
-            list.clear();
+        for set in [
+            &mut self.sets,
+            &mut self.exact_sets,
+            &mut self.tags,
+            &mut self.candidates,
+            &mut self.rules,
+            &mut self.would_deny,
+            &mut self.would_allow,
+            &mut self.denied,
+        ] {
+            set.clear();
         }
     }
 }
@@ -81,28 +115,23 @@ pub struct Decision<'s> {
 
 impl<'s> Decision<'s> {
     /// Indices of the rules that decided, in file order.
-    pub fn rules(&self) -> &'s [u32] {
-        &self.scratch.rules
+    pub fn rules(&self) -> impl Iterator<Item = u32> + use<'s> {
+        self.scratch.rules.iter()
     }
 
-    /// Indices of the deny rules that matched and were not enforced.
-    pub fn would_deny(&self) -> &'s [u32] {
-        &self.scratch.would_deny
+    /// Indices of the deny rules that matched and were not enforced, in file order.
+    pub fn would_deny(&self) -> impl Iterator<Item = u32> + use<'s> {
+        self.scratch.would_deny.iter()
     }
 
-    /// Indices of the report-mode allow rules that matched.
-    pub fn would_allow(&self) -> &'s [u32] {
-        &self.scratch.would_allow
+    /// Indices of the report-mode allow rules that matched, in file order.
+    pub fn would_allow(&self) -> impl Iterator<Item = u32> + use<'s> {
+        self.scratch.would_allow.iter()
     }
 
-    /// Whether the host dimension of a condition covers the request's host.
-    pub(crate) fn covers_host(
-        &self,
-        policy: &Policy<'_>,
-        condition: &Condition<'_>,
-        target: &Target,
-    ) -> Result<bool, Fault> {
-        covers_host(policy, condition, self.scratch, target)
+    /// Sets of the host index that hold the request's host.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = u32> + use<'s> {
+        self.scratch.sets.iter()
     }
 }
 
@@ -120,8 +149,8 @@ impl Verdict {
 }
 
 pub(crate) fn decide<'s>(policy: &Policy<'_>, request: &RequestView<'_>, scratch: &'s mut Scratch) -> Decision<'s> {
-    scratch.clear();
-    let (verdict, fault) = match evaluate(policy, request, scratch) {
+    let evaluated = scratch.make_ready(&policy.table).and_then(|()| evaluate(policy, request, scratch));
+    let (verdict, fault) = match evaluated {
         Ok(verdict) => (verdict, None),
         Err(fault) => {
             scratch.clear();
@@ -138,25 +167,28 @@ fn evaluate(policy: &Policy<'_>, request: &RequestView<'_>, scratch: &mut Scratc
         Err(unjudged) => return Ok(Verdict::deny(unjudged.reason())),
     };
     let target = subject.target;
-    let may_waive = policy.mode() == Mode::Report && !is_enforced_already(policy, &subject)?;
+    let may_waive = policy.mode() == Mode::Report && !is_enforced_already(policy, &subject, scratch)?;
     let mut names_special_host = false;
-    for index in 0..policy.table.rule_count() {
+    gather(policy, &subject, scratch)?;
+    let mut from = 0;
+    while let Some(index) = scratch.candidates.next(from) {
+        from = index.saturating_add(1);
         let rule = policy.table.rule(index)?;
         let truth = rule_truth(policy, &rule, &subject, scratch, &mut Nobody)?;
         let report = rule.is_report()?;
         match rule.effect()? {
             Effect::Deny if truth != Truth::False => {
                 if report || may_waive {
-                    scratch.would_deny.push(index);
+                    scratch.would_deny.insert(index)?;
                 } else {
-                    scratch.denied.push(index);
+                    scratch.denied.insert(index)?;
                 }
             }
             Effect::Allow if truth == Truth::True => {
                 if report {
-                    scratch.would_allow.push(index);
+                    scratch.would_allow.insert(index)?;
                 } else {
-                    scratch.rules.push(index);
+                    scratch.rules.insert(index)?;
                     names_special_host = names_special_host || names_host_exactly(&rule, scratch)?;
                 }
             }
@@ -186,7 +218,7 @@ fn evaluate(policy: &Policy<'_>, request: &RequestView<'_>, scratch: &mut Scratc
 
 /// Whether a deny rule that is not itself in report mode was waived by the policy's.
 fn denied_but_for_policy_mode(policy: &Policy<'_>, scratch: &Scratch) -> Result<bool, Fault> {
-    for &index in &scratch.would_deny {
+    for index in scratch.would_deny.iter() {
         if !policy.table.rule(index)?.is_report()? {
             return Ok(true);
         }
@@ -243,19 +275,27 @@ pub(crate) fn prepare<'r, 'p>(
     };
     let Some(subject) = Subject::of(policy, request, target)? else { return Ok(Err(Unjudged::UnknownCustomer)) };
 
-    let known_sets = policy.table.policy()?.set_count()?;
-    let mut unknown_set = false;
+    let mut unknown = None;
     policy.table.sets_of_host(target.host().as_str(), |set, exact| {
-        if set >= known_sets {
-            unknown_set = true;
-            return;
-        }
-        scratch.sets.insert(set);
+        unknown = unknown.or(scratch.sets.insert(set).err());
         if exact {
-            scratch.exact_sets.insert(set);
+            unknown = unknown.or(scratch.exact_sets.insert(set).err());
         }
     })?;
-    if unknown_set { Err(Fault("no such set")) } else { Ok(Ok(subject)) }
+    if let Some(fault) = unknown {
+        return Err(fault);
+    }
+    for tag in subject.tags {
+        if let Some(tag) = policy.table.tag(tag)? {
+            scratch.tags.insert(tag)?;
+        }
+    }
+    if let Some(known) = &subject.known {
+        for tag in known.tags()? {
+            scratch.tags.insert(tag)?;
+        }
+    }
+    Ok(Ok(subject))
 }
 
 /// The target of a request that can be judged at all.
@@ -283,9 +323,10 @@ fn is_token(text: &str) -> bool {
 pub(crate) struct Subject<'r, 'p> {
     pub(crate) request: &'r RequestView<'r>,
     pub(crate) target: &'r Target,
-    customer: Option<&'r str>,
+    pub(crate) customer: Option<&'r str>,
     tags: &'r [String],
-    known: Option<Customer<'p>>,
+    /// The customer, if the policy names it anywhere.
+    pub(crate) known: Option<Customer<'p>>,
     pub(crate) is_upgrade: bool,
     /// Days since 1970-01-01.
     pub(crate) today: i64,
@@ -317,25 +358,13 @@ impl<'r, 'p> Subject<'r, 'p> {
         Ok(Some(Self { request, target, customer, tags, known, is_upgrade: request.is_upgrade(), today }))
     }
 
-    pub(crate) fn has_tag(&self, wanted: Texts<'_>) -> Result<bool, Fault> {
-        for tag in wanted {
-            let tag = tag?;
-            if self.tags.iter().any(|own| own == tag) {
-                return Ok(true);
-            }
-            if let Some(known) = &self.known
-                && known.tags()?.contains_sorted(tag)?
-            {
-                return Ok(true);
-            }
+    pub(crate) fn is_customer_in(&self, policy: &Policy<'_>, customers: &Customers<'_>) -> Result<bool, Fault> {
+        if self.known.as_ref().is_some_and(|known| customers.exact.contains_sorted(known.number())) {
+            return Ok(true);
         }
-        Ok(false)
-    }
-
-    pub(crate) fn is_customer_in(&self, policy: &Policy<'_>, dimension: &Dimension<'_>) -> Result<bool, Fault> {
-        match self.customer {
-            Some(name) => meets(policy, dimension, name),
-            None => Ok(false),
+        match (customers.automaton, self.customer) {
+            (Some(automaton), Some(name)) => policy.accepts(automaton, name),
+            _ => Ok(false),
         }
     }
 }
@@ -345,23 +374,28 @@ fn is_customer(name: &str) -> bool {
 }
 
 /// Whether a rollout enforces this request although the policy is in report mode.
-fn is_enforced_already(policy: &Policy<'_>, subject: &Subject<'_, '_>) -> Result<bool, Fault> {
+fn is_enforced_already(policy: &Policy<'_>, subject: &Subject<'_, '_>, scratch: &Scratch) -> Result<bool, Fault> {
     for alternative in policy.table.policy()?.enforce_for()? {
-        if is_in(policy, &alternative?, subject)? {
+        if is_in(policy, &alternative?, subject, scratch)? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn is_in(policy: &Policy<'_>, alternative: &EnforceFor<'_>, subject: &Subject<'_, '_>) -> Result<bool, Fault> {
+fn is_in(
+    policy: &Policy<'_>,
+    alternative: &EnforceFor<'_>,
+    subject: &Subject<'_, '_>,
+    scratch: &Scratch,
+) -> Result<bool, Fault> {
     if let Some(customers) = alternative.customers()?
         && !subject.is_customer_in(policy, &customers)?
     {
         return Ok(false);
     }
     if let Some(tags) = alternative.tags()?
-        && !subject.has_tag(tags)?
+        && !scratch.has_tag(tags)
     {
         return Ok(false);
     }
@@ -386,38 +420,5 @@ impl RequestView<'_> {
     /// Whether this asks to become a WebSocket.
     pub fn is_upgrade(&self) -> bool {
         self.header("upgrade").is_some_and(|value| tokens(value).any(|token| token.eq_ignore_ascii_case("websocket")))
-    }
-}
-
-/// A set of small numbers.
-#[derive(Clone, Debug, Default)]
-struct BitSet(Vec<u64>);
-
-impl BitSet {
-    fn with_room(size: u32) -> Self {
-        Self(Vec::with_capacity(usize::try_from(size).unwrap_or(0).div_ceil(64)))
-    }
-
-    fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    fn insert(&mut self, number: u32) {
-        let (word, bit) = Self::place(number);
-        if word >= self.0.len() {
-            self.0.resize(word.saturating_add(1), 0);
-        }
-        if let Some(word) = self.0.get_mut(word) {
-            *word |= bit;
-        }
-    }
-
-    fn contains(&self, number: u32) -> bool {
-        let (word, bit) = Self::place(number);
-        self.0.get(word).is_some_and(|word| word & bit != 0)
-    }
-
-    fn place(number: u32) -> (usize, u64) {
-        (usize::try_from(number / 64).unwrap_or(usize::MAX), 1 << (number % 64))
     }
 }

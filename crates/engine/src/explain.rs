@@ -102,7 +102,7 @@ pub(crate) fn explain<'p>(
     request: &RequestView<'_>,
     scratch: &mut Scratch,
 ) -> Result<Vec<RuleTrace<'p>>, Unexplained> {
-    scratch.clear();
+    scratch.make_ready(&policy.table).map_err(Unexplained::Fault)?;
     let subject = prepare(policy, request, scratch).map_err(Unexplained::Fault)?.map_err(Unexplained::Unjudged)?;
     let mut rules = Vec::new();
     for index in 0..policy.table.rule_count() {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use tidegate_table::{Algorithm, Effect, Fault, Jwt, Rule, Template, TemplatePart};
+use tidegate_table::{Algorithm, Fault, Jwt, Posting, Rule, Template, TemplatePart};
 
 use crate::canonical::Target;
 use crate::decide::Decision;
@@ -78,6 +78,15 @@ impl fmt::Display for Dropped {
     }
 }
 
+/// A header of the request that goes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// One of the tenant's, as it came: its place among those that were received.
+    Received(usize),
+    /// One that the rules set, or the token.
+    Set(Header),
+}
+
 /// A header with its value rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetHeader {
@@ -137,20 +146,23 @@ impl Forwarding {
 
     /// Why hygiene drops one of the tenant's headers; `None` if it lets it through.
     pub fn drops(&self, name: &str) -> Option<Dropped> {
-        let name = fold(name);
-        if is_upgrade_header(&name) {
+        self.drops_folded(&fold(name))
+    }
+
+    fn drops_folded(&self, name: &str) -> Option<Dropped> {
+        if is_upgrade_header(name) {
             return (!self.upgrade).then_some(Dropped::Upgrade);
         }
-        let kept = self.keep.contains(&name);
-        if is_always_dropped(&name) {
+        let kept = self.keep.contains(name);
+        if is_always_dropped(name) {
             Some(Dropped::Always)
-        } else if self.reserved.contains(&name) {
+        } else if self.reserved.contains(name) {
             Some(Dropped::Reserved)
-        } else if self.connection.contains(&name) {
+        } else if self.connection.contains(name) {
             Some(Dropped::Connection)
-        } else if is_dropped_unless_kept(&name) && !kept {
+        } else if is_dropped_unless_kept(name) && !kept {
             Some(Dropped::UnlessKept)
-        } else if is_own_credential(&name) && self.has_credential() && !kept {
+        } else if is_own_credential(name) && self.has_credential() && !kept {
             Some(Dropped::OwnCredential)
         } else {
             None
@@ -161,14 +173,27 @@ impl Forwarding {
     /// token. A name that the rules remove or set is the tenant's under no spelling.
     ///
     /// `token` is the signed token that [`Forwarding::jwt`] asks for.
-    pub fn headers(&self, received: &[Header], token: Option<&str>) -> Vec<Header> {
+    pub fn sent(&self, received: &[Header], token: Option<&str>) -> Vec<Sent> {
         let set = self.set.iter().map(|header| (header.name.clone(), header.value.clone()));
         let stamp = self.jwt.iter().zip(token).map(|(jwt, token)| jwt.stamp(token));
         let ours: Vec<Header> = set.chain(stamp).collect();
         let replaced: Vec<String> =
             self.remove.iter().chain(ours.iter().map(|(name, _)| name)).map(|name| fold(name)).collect();
-        let theirs = received.iter().filter(|(name, _)| self.passes(name) && !replaced.contains(&fold(name)));
-        theirs.cloned().chain(ours.iter().cloned()).collect()
+        let passes = |(name, _): &Header| {
+            let name = fold(name);
+            self.drops_folded(&name).is_none() && !replaced.contains(&name)
+        };
+        let theirs = received.iter().enumerate().filter(|(_, header)| passes(header));
+        theirs.map(|(place, _)| Sent::Received(place)).chain(ours.into_iter().map(Sent::Set)).collect()
+    }
+
+    /// [`Forwarding::sent`], written out.
+    pub fn headers(&self, received: &[Header], token: Option<&str>) -> Vec<Header> {
+        let written = |sent| match sent {
+            Sent::Received(place) => received.get(place).cloned(),
+            Sent::Set(header) => Some(header),
+        };
+        self.sent(received, token).into_iter().filter_map(written).collect()
     }
 
     /// Whether a header of the upstream's answer may reach the tenant.
@@ -213,7 +238,7 @@ impl Forwarding {
                 sends_credentials: !request.method.eq_ignore_ascii_case("OPTIONS"),
                 room: Cell::new(MAX_HEADERS),
             };
-            for &index in decision.rules() {
+            for index in decision.rules() {
                 let rule = policy.table.rule(index)?;
                 if forwarding.oblige(index, &rule, &renderer, &mut room)? == Met::No {
                     unmet.push(index);
@@ -271,32 +296,41 @@ impl Forwarding {
 }
 
 /// Folded names of the headers that any allow rule sets on this host, whatever else it asks for: nobody but the platform may
-/// speak with them there.
+/// speak with them there. The rule index has them by the sets that hold the host; rules are not looked at.
 fn reserved(
     policy: &Policy<'_>,
     target: &Target,
     decision: &Decision<'_>,
     room: &mut Room,
 ) -> Result<BTreeSet<String>, Fault> {
+    let table = &policy.table;
+    // No two sets share a posting, so that more than there is cannot be found.
+    let mut left = table.postings_room();
     let mut names = BTreeSet::new();
-    for index in 0..policy.table.rule_count() {
-        let rule = policy.table.rule(index)?;
-        if rule.effect()? != Effect::Allow {
-            continue;
-        }
-        let mut set = rule.set()?.peekable();
-        let jwt = rule.jwt()?;
-        if (set.peek().is_none() && jwt.is_none()) || !decision.covers_host(policy, &rule.condition()?, target)? {
-            continue;
-        }
-        let token = jwt.map(|jwt| jwt.header());
-        for name in set.map(|header| header?.name()).chain(token) {
-            let name = fold(name?);
-            if !names.contains(&name) {
-                room.take(&name)?;
-                names.insert(name);
+    let mut add = |posting: Posting<'_>| {
+        // Of the header that was last read: where it stands, its folded name, and whether nothing more is to be found.
+        let mut last = (None, String::new(), false);
+        for reserved in posting.reserved() {
+            left = left.checked_sub(1).ok_or(Fault("more headers are filed than there is room for"))?;
+            let reserved = reserved?;
+            let place = Some(reserved.place()?);
+            if place != last.0 {
+                let name = fold(room.take(reserved.header()?)?);
+                let is_known = names.contains(&name);
+                last = (place, name, is_known);
+            }
+            let (_, name, is_known) = &mut last;
+            let asked = |automaton| policy.accepts(automaton, target.host().as_str());
+            if !*is_known && reserved.automaton()?.map_or(Ok(true), asked)? {
+                names.insert(std::mem::take(name));
+                *is_known = true;
             }
         }
+        Ok(())
+    };
+    add(table.posting_of_all()?)?;
+    for set in decision.sets() {
+        table.posting_of_set(set)?.map_or(Ok(()), &mut add)?;
     }
     Ok(names)
 }

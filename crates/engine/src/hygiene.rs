@@ -5,7 +5,9 @@
 
 /// A name in the form that names are compared in.
 pub fn fold(name: &str) -> String {
-    name.chars().map(|c| if c == '_' { '-' } else { c.to_ascii_lowercase() }).collect()
+    let mut folded = name.replace('_', "-");
+    folded.make_ascii_lowercase();
+    folded
 }
 
 /// Headers that no rule can set, remove or keep: framing, hop-by-hop and loop headers, and the platform's own.

@@ -113,14 +113,14 @@ impl<'p> Judgement<'p> {
         decision: &Decision<'_>,
         secrets: &dyn Secrets,
     ) -> Result<Self, Fault> {
-        let refs = |indices: &[u32]| indices.iter().map(|&index| policy.rule_ref(index)).collect::<Result<Vec<_>, _>>();
+        let rule_ref = |index| policy.rule_ref(index);
         let judgement = Self {
             effect: decision.effect,
             reason: decision.reason,
-            rules: refs(decision.rules())?,
+            rules: decision.rules().map(rule_ref).collect::<Result<_, _>>()?,
             enforced: decision.enforced,
-            would_deny: refs(decision.would_deny())?,
-            would_allow: refs(decision.would_allow())?,
+            would_deny: decision.would_deny().map(rule_ref).collect::<Result<_, _>>()?,
+            would_allow: decision.would_allow().map(rule_ref).collect::<Result<_, _>>()?,
             fault: decision.fault,
             forwarding: None,
         };

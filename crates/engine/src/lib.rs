@@ -17,6 +17,8 @@
     clippy::arithmetic_side_effects
 )]
 
+mod bits;
+mod candidates;
 pub mod canonical;
 mod decide;
 mod explain;
@@ -30,7 +32,7 @@ mod request;
 pub use canonical::{InvalidTarget, Target};
 pub use decide::{Decision, Scratch, Unjudged, bucket};
 pub use explain::{ConditionTrace, RuleTrace, Unexplained};
-pub use forwarding::{Dropped, Forwarding, JwtSpec, Secrets, SetHeader};
+pub use forwarding::{Dropped, Forwarding, JwtSpec, Secrets, Sent, SetHeader};
 pub use judgement::{Judgement, Reason, Refusal};
 pub use matching::{Dimension, Truth};
 pub use policy::{Identity, Mode, Policy, PolicyError, RuleRef};

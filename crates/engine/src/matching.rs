@@ -6,7 +6,7 @@
 //! There is one walk over a rule's dimensions, and whoever asks may watch it ([`Observer`]). Decisions watch nothing and
 //! stop at the first dimension that is false; explanations see every one. So what is explained is what was decided.
 
-use tidegate_table::{Condition, Dimension as Alternatives, Effect, Fault, Rule, Texts};
+use tidegate_table::{Condition, Effect, Fault, Rule, Texts};
 
 use crate::canonical::{PathReading, Scheme, Target};
 use crate::decide::{Scratch, Subject};
@@ -194,7 +194,7 @@ fn condition_truth<'p, O: Observer<'p>>(
         return Ok(Truth::False);
     }
     if let Some(tags) = condition.tags()?
-        && all.is_settled_by(Dimension::Tag, subject.has_tag(tags)?)
+        && all.is_settled_by(Dimension::Tag, scratch.has_tag(tags))
     {
         return Ok(Truth::False);
     }
@@ -243,16 +243,6 @@ fn condition_truth<'p, O: Observer<'p>>(
     Ok(all.truth)
 }
 
-/// Whether the host dimension covers the request's host: where a condition names none, it covers every host.
-pub(crate) fn covers_host(
-    policy: &Policy<'_>,
-    condition: &Condition<'_>,
-    scratch: &Scratch,
-    target: &Target,
-) -> Result<bool, Fault> {
-    Ok(host_meets(policy, condition, scratch, target)?.unwrap_or(true))
-}
-
 /// `None` where the condition names no host.
 fn host_meets(
     policy: &Policy<'_>,
@@ -260,24 +250,21 @@ fn host_meets(
     scratch: &Scratch,
     target: &Target,
 ) -> Result<Option<bool>, Fault> {
-    let Some((mut sets, automaton)) = condition.hosts()? else { return Ok(None) };
-    if sets.any(|set| scratch.holds_host(set)) {
+    let Some(hosts) = condition.hosts()? else { return Ok(None) };
+    if scratch.holds_host(&hosts.sets) {
         return Ok(Some(true));
     }
-    automaton.map_or(Ok(false), |automaton| policy.accepts(automaton, target.host().as_str())).map(Some)
+    // A search is for hosts that end as the patterns do.
+    let Some(automaton) = hosts.automaton.filter(|_| hosts.within.is_none_or(|within| scratch.holds_host(&within)))
+    else {
+        return Ok(Some(false));
+    };
+    policy.accepts(automaton, target.host().as_str()).map(Some)
 }
 
 /// Whether a rule's `hosts` holds this very host, without wildcard.
 pub(crate) fn names_host_exactly(rule: &Rule<'_>, scratch: &Scratch) -> Result<bool, Fault> {
-    Ok(rule.condition()?.hosts()?.is_some_and(|(mut sets, _)| sets.any(|set| scratch.names_host(set))))
-}
-
-/// Whether one of the alternatives meets a text.
-pub(crate) fn meets(policy: &Policy<'_>, alternatives: &Alternatives<'_>, text: &str) -> Result<bool, Fault> {
-    if alternatives.exact.contains_sorted(text)? {
-        return Ok(true);
-    }
-    alternatives.automaton.map_or(Ok(false), |automaton| policy.accepts(automaton, text))
+    Ok(rule.condition()?.hosts()?.is_some_and(|hosts| scratch.names_host(&hosts.sets)))
 }
 
 fn any(texts: Texts<'_>, mut test: impl FnMut(&str) -> bool) -> Result<bool, Fault> {

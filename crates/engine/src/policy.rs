@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use regex_automata::dfa::{Automaton, sparse};
-use regex_automata::{Anchored, Input};
 use tidegate_table::{Fault, Table, TableError, Texts};
 
 use crate::decide::{Decision, Scratch};
@@ -15,11 +13,10 @@ use crate::request::RequestView;
 /// The longest path of an outbound parameter, with its dots, in bytes; far over any that a policy would name.
 const MAX_PATH: usize = 64 << 10;
 
-/// A policy, read in place from the bytes of its table.
+/// A policy, read in place from the bytes of its table. Beside them it holds its name and how requests name their tenant.
 #[derive(Debug)]
 pub struct Policy<'t> {
     pub(crate) table: Table<'t>,
-    automata: Vec<sparse::DFA<&'t [u8]>>,
     digest: String,
     mode: Mode,
     identity: Option<Identity>,
@@ -69,13 +66,6 @@ pub struct RuleRef<'p> {
 /// Why bytes are no policy. The whole is refused.
 #[derive(Clone, Debug)]
 pub enum PolicyError {
-    /// An automaton cannot be read.
-    Automaton {
-        /// Which one.
-        index: u32,
-        /// What `regex-automata` says of it.
-        error: String,
-    },
     /// A record cannot be read.
     Fault(Fault),
     /// The bytes are no table.
@@ -83,17 +73,9 @@ pub enum PolicyError {
 }
 
 impl<'t> Policy<'t> {
-    /// Loads a policy. Header, bounds, checksum and automata are verified; nothing is copied.
+    /// Loads a policy. Header, bounds and checksum are verified; nothing is copied, nothing is built.
     pub fn from_bytes(bytes: &'t [u8]) -> Result<Self, PolicyError> {
         let table = Table::from_bytes(bytes).map_err(PolicyError::Table)?;
-        let mut automata = Vec::new();
-        for index in 0..table.automaton_count() {
-            let bytes = table.automaton(index).map_err(PolicyError::Fault)?;
-            match sparse::DFA::from_bytes(bytes) {
-                Ok((automaton, _)) => automata.push(automaton),
-                Err(error) => return Err(PolicyError::Automaton { index, error: error.to_string() }),
-            }
-        }
         let (mode, identity) = settings(&table).map_err(PolicyError::Fault)?;
         // Room for decisions is made by this number: a table cannot ask for more than its own size.
         let sets = table.policy().and_then(|record| record.set_count()).map_err(PolicyError::Fault)?;
@@ -101,7 +83,7 @@ impl<'t> Policy<'t> {
             return Err(PolicyError::Fault(Fault("more sets than bytes")));
         }
         let digest = hex(table.digest());
-        Ok(Self { table, automata, digest, mode, identity })
+        Ok(Self { table, digest, mode, identity })
     }
 
     /// The SHA-256 of the table, in 64 hex digits: the policy's name in logs and decisions.
@@ -129,6 +111,18 @@ impl<'t> Policy<'t> {
         crate::decide::decide(self, request, scratch)
     }
 
+    /// Calls `found` with every rule that a decision on the request looks at, in file order: those that the rule index has for its
+    /// host, customer and tags. All others are certainly false.
+    pub fn candidates(
+        &self,
+        request: &RequestView<'_>,
+        scratch: &mut Scratch,
+        found: impl FnMut(u32),
+    ) -> Result<(), Unexplained> {
+        crate::candidates::candidates(self, request, scratch)?.for_each(found);
+        Ok(())
+    }
+
     /// Decides on a request and works out how it goes out.
     pub fn judge(&self, request: &RequestView<'_>, scratch: &mut Scratch, secrets: &dyn Secrets) -> Judgement<'_> {
         let decision = self.decide(request, scratch);
@@ -149,12 +143,7 @@ impl<'t> Policy<'t> {
 
     /// Whether an automaton accepts the whole of `text`.
     pub(crate) fn accepts(&self, automaton: u32, text: &str) -> Result<bool, Fault> {
-        let automaton = usize::try_from(automaton).ok().and_then(|index| self.automata.get(index));
-        let input = Input::new(text).anchored(Anchored::Yes);
-        match automaton.ok_or(Fault("no such automaton"))?.try_search_fwd(&input) {
-            Ok(end) => Ok(end.is_some_and(|end| end.offset() == text.len())),
-            Err(_) => Err(Fault("automaton gave up")),
-        }
+        self.table.automaton(automaton)?.accepts(text)
     }
 }
 
@@ -191,9 +180,6 @@ fn settings(table: &Table<'_>) -> Result<(Mode, Option<Identity>), Fault> {
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Automaton { index, error } => {
-                write!(f, "automaton {index} cannot be read ({error}); compile the policy again with this version")
-            }
             Self::Fault(fault) => write!(f, "{fault}; compile the policy again with this version"),
             Self::Table(error) => error.fmt(f),
         }

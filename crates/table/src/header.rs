@@ -4,8 +4,11 @@ use std::fmt;
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::hosts::Index;
+use crate::words::Fault;
+
 /// The version of the format that this crate reads and writes.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 pub(crate) const MAGIC: [u8; 8] = *b"TIDEGATE";
 pub(crate) const CHECKSUM_AT: usize = 24;
@@ -19,24 +22,36 @@ pub(crate) const ALIGN: usize = 8;
 pub enum SectionKind {
     /// Pattern automata.
     Automata,
-    /// Where each block of names begins.
-    Blocks,
+    /// Which buckets of the host index hold names.
+    Buckets,
+    /// The rule index.
+    Candidates,
     /// What rules and exceptions match.
     Conditions,
-    /// Facts about customers.
+    /// Customers by name, with what is known of them.
     Customers,
     /// Signing keys' descriptions.
     Keys,
-    /// Host names, front-coded.
-    Names,
+    /// What the lengths of host names' codes have in common.
+    Lengths,
+    /// How host names are coded.
+    Model,
+    /// Names that many host names are beneath.
+    Parents,
     /// Which posting each name has.
     Payloads,
     /// The policy record.
     Policy,
     /// Which sets a name is in.
     Postings,
+    /// What is left of each host name's code.
+    Remainders,
     /// The rules.
     Rules,
+    /// Where the names of each bucket end.
+    Runs,
+    /// Tags by name.
+    Tags,
     /// Texts.
     Text,
     /// What records point to.
@@ -45,17 +60,23 @@ pub enum SectionKind {
 
 impl SectionKind {
     /// Every kind, in the order in which tables hold them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 18] = [
         Self::Policy,
         Self::Rules,
         Self::Conditions,
         Self::Keys,
         Self::Customers,
+        Self::Tags,
+        Self::Candidates,
         Self::Words,
         Self::Text,
         Self::Automata,
-        Self::Blocks,
-        Self::Names,
+        Self::Model,
+        Self::Parents,
+        Self::Lengths,
+        Self::Buckets,
+        Self::Runs,
+        Self::Remainders,
         Self::Payloads,
         Self::Postings,
     ];
@@ -64,15 +85,21 @@ impl SectionKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Automata => "automata",
-            Self::Blocks => "blocks",
+            Self::Buckets => "buckets",
+            Self::Candidates => "candidates",
             Self::Conditions => "conditions",
             Self::Customers => "customers",
             Self::Keys => "keys",
-            Self::Names => "names",
+            Self::Lengths => "lengths",
+            Self::Model => "model",
+            Self::Parents => "parents",
             Self::Payloads => "payloads",
             Self::Policy => "policy",
             Self::Postings => "postings",
+            Self::Remainders => "remainders",
             Self::Rules => "rules",
+            Self::Runs => "runs",
+            Self::Tags => "tags",
             Self::Text => "text",
             Self::Words => "words",
         }
@@ -85,13 +112,19 @@ impl SectionKind {
             Self::Conditions => 2,
             Self::Keys => 3,
             Self::Customers => 4,
-            Self::Words => 5,
-            Self::Text => 6,
-            Self::Automata => 7,
-            Self::Blocks => 8,
-            Self::Names => 9,
-            Self::Payloads => 10,
-            Self::Postings => 11,
+            Self::Tags => 5,
+            Self::Candidates => 6,
+            Self::Words => 7,
+            Self::Text => 8,
+            Self::Automata => 9,
+            Self::Model => 10,
+            Self::Parents => 11,
+            Self::Lengths => 12,
+            Self::Buckets => 13,
+            Self::Runs => 14,
+            Self::Remainders => 15,
+            Self::Payloads => 16,
+            Self::Postings => 17,
         }
     }
 
@@ -106,6 +139,7 @@ impl SectionKind {
 pub struct Table<'t> {
     sections: [&'t [u8]; SectionKind::ALL.len()],
     digest: [u8; 32],
+    hosts: Option<Index<'t>>,
 }
 
 /// Why bytes are not a table. The whole is refused.
@@ -148,12 +182,19 @@ impl<'t> Table<'t> {
         }
         let sections = sections(bytes).ok_or(TableError::Directory)?;
         let digest = *header.get(DIGEST_AT..).and_then(<[u8]>::first_chunk).ok_or(TableError::Magic)?;
-        Ok(Self { sections, digest })
+        let mut table = Self { sections, digest, hosts: None };
+        table.hosts = Index::of(&table).ok();
+        Ok(table)
     }
 
     /// SHA-256 over all but checksum and digest, as the writer computed it: the policy's name.
     pub const fn digest(&self) -> &[u8; 32] {
         &self.digest
+    }
+
+    /// The host index.
+    pub(crate) fn hosts(&self) -> Result<&Index<'t>, Fault> {
+        self.hosts.as_ref().ok_or(Fault("host index out of bounds"))
     }
 
     /// The bytes of a section.

@@ -23,18 +23,24 @@
 //!       rules       records       in file order, `extends` first
 //!       conditions  records       what rules and their exceptions match
 //!       keys        records       signing keys; the key itself is never here
-//!       customers   records       sorted by name
+//!       customers   names         with what is known of each, see `names`
+//!       tags        names
+//!       candidates  u32           the rule index, see `candidates`
 //!       words       u32           what records point to with (start, length)
 //!       text        bytes         UTF-8, each distinct text once
-//!       automata    directory, sparse DFAs of regex-automata
-//!       blocks      u32           ┐
-//!       names       bytes         │ the host index, see `hosts`
-//!       payloads    bytes         │
+//!       automata    rows          see `automata`
+//!       model       bytes         ┐
+//!       parents     bytes         │
+//!       lengths     u32           │
+//!       buckets     bits          │ the host index, see `hosts`
+//!       runs        bits          │
+//!       remainders  bits          │
+//!       payloads    bits          │
 //!       postings    u32           ┘
 //! ```
 //!
 //! Records are runs of `u32`. A *text* in a record is two words (offset and length in `text`), a *span* is two words
-//! (start and length in `words`), an automaton or a list is its index. `u32::MAX` stands for "none".
+//! (start and length in `words`), an automaton, a set, a customer or a tag is its number. `u32::MAX` stands for "none".
 //!
 //! # What this crate does not do
 //! It knows nothing of TOML, HTTP or hosts' spelling, and it does not decide. The writer (feature `write`) lays out
@@ -49,8 +55,11 @@
     clippy::arithmetic_side_effects
 )]
 
+mod automata;
+mod candidates;
 mod header;
 mod hosts;
+mod names;
 mod obligations;
 mod record;
 mod records;
@@ -58,11 +67,13 @@ mod words;
 #[cfg(feature = "write")]
 pub mod write;
 
+pub use automata::Automaton;
+pub use candidates::{Key as SecondKey, Posting, Reserved};
 pub use header::{FORMAT_VERSION, SectionKind, Table, TableError};
 pub use hosts::Reach;
 pub use obligations::{Algorithm, Claim, Jwt, Key, SetHeader, Template, TemplatePart};
 pub use record::Texts;
-pub use records::{Condition, Customer, Dimension, Effect, EnforceFor, HeaderCondition, PolicyRecord, Rule};
+pub use records::{Condition, Customer, Customers, Effect, EnforceFor, HeaderCondition, Hosts, PolicyRecord, Rule};
 pub use words::{Fault, Numbers};
 
 #[cfg(all(test, feature = "write"))]

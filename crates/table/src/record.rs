@@ -33,12 +33,17 @@ impl<'t> Record<'t> {
     }
 
     pub(crate) fn optional_text(self, at: usize) -> Result<Option<&'t str>, Fault> {
-        let Some(offset) = self.index(at)? else { return Ok(None) };
-        let length = to_usize(self.word(at.saturating_add(1))?);
+        if self.index(at)?.is_none() {
+            return Ok(None);
+        }
+        std::str::from_utf8(self.bytes(at)?).map(Some).map_err(|_| Fault("text is not UTF-8"))
+    }
+
+    /// The bytes of the text at `at`, for comparing.
+    pub(crate) fn bytes(self, at: usize) -> Result<&'t [u8], Fault> {
+        let (offset, length) = (to_usize(self.word(at)?), to_usize(self.word(at.saturating_add(1))?));
         let text = self.table.section(SectionKind::Text);
-        let bytes =
-            text.get(to_usize(offset)..).and_then(|rest| rest.get(..length)).ok_or(Fault("text out of bounds"))?;
-        std::str::from_utf8(bytes).map(Some).map_err(|_| Fault("text is not UTF-8"))
+        text.get(offset..).and_then(|rest| rest.get(..length)).ok_or(Fault("text out of bounds"))
     }
 
     /// What the span at `at` points to.
@@ -61,24 +66,8 @@ impl<'t> Record<'t> {
 /// Texts in order.
 #[derive(Clone, Debug)]
 pub struct Texts<'t> {
-    record: Record<'t>,
-    next: usize,
-}
-
-impl Texts<'_> {
-    /// Whether one of them equals `text`. They must be sorted by bytes, as the compiler lays out the names of rules.
-    pub fn contains_sorted(&self, text: &str) -> Result<bool, Fault> {
-        let (mut low, mut high) = (0, self.record.words.len() / 2);
-        while low < high {
-            let middle = low.midpoint(high);
-            match self.record.text(middle.saturating_mul(2))?.cmp(text) {
-                std::cmp::Ordering::Less => low = middle.saturating_add(1),
-                std::cmp::Ordering::Equal => return Ok(true),
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        Ok(false)
-    }
+    pub(crate) record: Record<'t>,
+    pub(crate) next: usize,
 }
 
 impl<'t> Iterator for Texts<'t> {

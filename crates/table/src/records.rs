@@ -1,14 +1,15 @@
 //! Views of the table's records: the policy, its rules and their conditions, its customers. Every accessor is total.
 
+use crate::candidates::Posting;
 use crate::header::{SectionKind, Table};
+use crate::names::Names;
 use crate::obligations::{JWT_WORDS, Jwt, PAIR_WORDS, SetHeader};
 use crate::record::{Record, Texts};
 use crate::words::{Fault, Numbers, Words, to_usize};
 
 pub(crate) const POLICY_WORDS: usize = 10;
 pub(crate) const RULE_WORDS: usize = 16;
-pub(crate) const CONDITION_WORDS: usize = 17;
-pub(crate) const CUSTOMER_WORDS: usize = 6;
+pub(crate) const CONDITION_WORDS: usize = 19;
 pub(crate) const ENFORCE_FOR_WORDS: usize = 7;
 pub(crate) const HEADER_WORDS: usize = 3;
 
@@ -49,7 +50,7 @@ impl Effect {
     }
 }
 
-impl<'t> Table<'t> {
+impl Table<'_> {
     /// The policy's own record.
     pub fn policy(&self) -> Result<PolicyRecord<'_>, Fault> {
         Ok(PolicyRecord(self.record(SectionKind::Policy, 0, POLICY_WORDS)?))
@@ -65,39 +66,26 @@ impl<'t> Table<'t> {
         Ok(Rule(self.record(SectionKind::Rules, index, RULE_WORDS)?))
     }
 
-    /// What the policy knows of a customer.
+    /// A customer that the policy spells out somewhere.
     pub fn customer(&self, name: &str) -> Result<Option<Customer<'_>>, Fault> {
-        let records = Words::new(self.section(SectionKind::Customers));
-        let (mut low, mut high) = (0, u32::try_from(records.len() / CUSTOMER_WORDS).unwrap_or(u32::MAX));
-        while low < high {
-            let middle = low.midpoint(high);
-            let customer = Customer(self.record(SectionKind::Customers, middle, CUSTOMER_WORDS)?);
-            match customer.0.text(0)?.cmp(name) {
-                std::cmp::Ordering::Less => low = middle.saturating_add(1),
-                std::cmp::Ordering::Equal => return Ok(Some(customer)),
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        Ok(None)
+        let names = Names::new(self.section(SectionKind::Customers))?;
+        let Some(number) = names.find(name)? else { return Ok(None) };
+        Ok(Some(Customer { number, facts: to_usize(names.payload(number)?), table: self }))
     }
 
-    /// How many automata there are.
-    pub fn automaton_count(&self) -> u32 {
-        Words::new(self.section(SectionKind::Automata)).at(0).unwrap_or(0)
+    /// How many tags the policy spells out.
+    pub fn tag_count(&self) -> Result<u32, Fault> {
+        Ok(Names::new(self.section(SectionKind::Tags))?.len())
     }
 
-    /// The bytes of an automaton: a sparse DFA as `regex-automata` writes it, little-endian.
-    pub fn automaton(&self, index: u32) -> Result<&'t [u8], Fault> {
-        let section = self.section(SectionKind::Automata);
-        let fault = Fault("automaton out of bounds");
-        let directory = Words::new(section);
-        if index >= directory.at(0)? {
-            return Err(fault);
-        }
-        let entry = to_usize(index).checked_mul(2).and_then(|at| at.checked_add(1)).ok_or(fault)?;
-        let start = to_usize(directory.at(entry)?);
-        let length = to_usize(directory.at(entry.saturating_add(1))?);
-        section.get(start..).and_then(|rest| rest.get(..length)).ok_or(fault)
+    /// The number of a tag that the policy spells out somewhere.
+    pub fn tag(&self, name: &str) -> Result<Option<u32>, Fault> {
+        Names::new(self.section(SectionKind::Tags))?.find(name)
+    }
+
+    /// What is filed under a tag.
+    pub fn posting_of_tag(&self, tag: u32) -> Result<Option<Posting<'_>>, Fault> {
+        self.optional_posting(Names::new(self.section(SectionKind::Tags))?.payload(tag)?)
     }
 
     pub(crate) fn record(&self, kind: SectionKind, index: u32, size: usize) -> Result<Record<'_>, Fault> {
@@ -153,13 +141,13 @@ pub struct EnforceFor<'t>(Record<'t>);
 
 impl<'t> EnforceFor<'t> {
     /// Any of these customers.
-    pub fn customers(&self) -> Result<Option<Dimension<'t>>, Fault> {
-        self.0.flag(0, 1)?.then(|| dimension(self.0, 1)).transpose()
+    pub fn customers(&self) -> Result<Option<Customers<'t>>, Fault> {
+        self.0.flag(0, 1)?.then(|| customers(self.0, 1)).transpose()
     }
 
     /// Any of these tags.
-    pub fn tags(&self) -> Result<Option<Texts<'t>>, Fault> {
-        self.0.flag(0, 2)?.then(|| self.0.texts(4)).transpose()
+    pub fn tags(&self) -> Result<Option<Numbers<'t>>, Fault> {
+        self.0.flag(0, 2)?.then(|| numbers(self.0, 4)).transpose()
     }
 
     /// Hundredths of a percent of customers.
@@ -168,17 +156,32 @@ impl<'t> EnforceFor<'t> {
     }
 }
 
-/// Exact texts and an automaton: alternatives for one value.
+/// Alternatives for the customer.
 #[derive(Clone, Debug)]
-pub struct Dimension<'t> {
-    /// Exact values, sorted.
-    pub exact: Texts<'t>,
+pub struct Customers<'t> {
+    /// Numbers of customers, sorted.
+    pub exact: Numbers<'t>,
     /// The automaton of the patterns, if there are any.
     pub automaton: Option<u32>,
 }
 
-fn dimension(record: Record<'_>, at: usize) -> Result<Dimension<'_>, Fault> {
-    Ok(Dimension { exact: record.texts(at)?, automaton: record.index(at.saturating_add(2))? })
+/// Alternatives for the host.
+#[derive(Clone, Debug)]
+pub struct Hosts<'t> {
+    /// Numbers of sets in the host index, sorted.
+    pub sets: Numbers<'t>,
+    /// The automaton of the patterns, if there are any.
+    pub automaton: Option<u32>,
+    /// Sets that hold every host which the automaton accepts, sorted; `None` where nothing is known of them.
+    pub within: Option<Numbers<'t>>,
+}
+
+fn customers(record: Record<'_>, at: usize) -> Result<Customers<'_>, Fault> {
+    Ok(Customers { exact: numbers(record, at)?, automaton: record.index(at.saturating_add(2))? })
+}
+
+fn numbers(record: Record<'_>, at: usize) -> Result<Numbers<'_>, Fault> {
+    Ok(record.span(at)?.words.numbers())
 }
 
 /// A rule.
@@ -270,39 +273,43 @@ impl<'t> Condition<'t> {
     pub(crate) const PATHS: u32 = 64;
 
     /// Customers.
-    pub fn customers(&self) -> Result<Option<Dimension<'t>>, Fault> {
-        self.has(Self::CUSTOMERS)?.then(|| dimension(self.0, 1)).transpose()
+    pub fn customers(&self) -> Result<Option<Customers<'t>>, Fault> {
+        self.has(Self::CUSTOMERS)?.then(|| customers(self.0, 1)).transpose()
     }
 
-    /// Tags.
-    pub fn tags(&self) -> Result<Option<Texts<'t>>, Fault> {
-        self.has(Self::TAGS)?.then(|| self.0.texts(4)).transpose()
+    /// Numbers of tags, sorted.
+    pub fn tags(&self) -> Result<Option<Numbers<'t>>, Fault> {
+        self.has(Self::TAGS)?.then(|| numbers(self.0, 4)).transpose()
     }
 
-    /// Hosts: numbers of sets in the host index, and the automaton of the patterns.
-    pub fn hosts(&self) -> Result<Option<(Numbers<'t>, Option<u32>)>, Fault> {
-        self.has(Self::HOSTS)?.then(|| Ok((self.0.span(6)?.words.numbers(), self.0.index(8)?))).transpose()
+    /// Hosts.
+    pub fn hosts(&self) -> Result<Option<Hosts<'t>>, Fault> {
+        if !self.has(Self::HOSTS)? {
+            return Ok(None);
+        }
+        let within = self.0.index(9)?.map(|_| numbers(self.0, 9)).transpose()?;
+        Ok(Some(Hosts { sets: numbers(self.0, 6)?, automaton: self.0.index(8)?, within }))
     }
 
     /// Schemes: whether http and whether https.
     pub fn schemes(&self) -> Result<Option<(bool, bool)>, Fault> {
-        self.has(Self::SCHEMES)?.then(|| Ok((self.0.flag(9, 1)?, self.0.flag(9, 2)?))).transpose()
+        self.has(Self::SCHEMES)?.then(|| Ok((self.0.flag(11, 1)?, self.0.flag(11, 2)?))).transpose()
     }
 
     /// Ports.
     pub fn ports(&self) -> Result<Option<Numbers<'t>>, Fault> {
-        self.has(Self::PORTS)?.then(|| Ok(self.0.span(10)?.words.numbers())).transpose()
+        self.has(Self::PORTS)?.then(|| numbers(self.0, 12)).transpose()
     }
 
     /// Methods, upper case.
     pub fn methods(&self) -> Result<Option<Texts<'t>>, Fault> {
-        self.has(Self::METHODS)?.then(|| self.0.texts(12)).transpose()
+        self.has(Self::METHODS)?.then(|| self.0.texts(14)).transpose()
     }
 
     /// The automaton of the path patterns.
     pub fn paths(&self) -> Result<Option<u32>, Fault> {
         if self.has(Self::PATHS)? {
-            Ok(Some(self.0.index(14)?.ok_or(Fault("paths without an automaton"))?))
+            Ok(Some(self.0.index(16)?.ok_or(Fault("paths without an automaton"))?))
         } else {
             Ok(None)
         }
@@ -310,7 +317,7 @@ impl<'t> Condition<'t> {
 
     /// Header conditions, each a dimension of its own.
     pub fn headers(&self) -> Result<impl Iterator<Item = Result<HeaderCondition<'t>, Fault>> + use<'t>, Fault> {
-        Ok(self.0.span(15)?.parts(HEADER_WORDS).map(|part| {
+        Ok(self.0.span(17)?.parts(HEADER_WORDS).map(|part| {
             let part = part?;
             Ok(HeaderCondition { name: part.text(0)?, automaton: part.word(2)? })
         }))
@@ -330,24 +337,52 @@ pub struct HeaderCondition<'t> {
     pub automaton: u32,
 }
 
-/// What the policy knows of a customer.
+/// A customer that the policy spells out somewhere, and what it knows of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Customer<'t>(Record<'t>);
+pub struct Customer<'t> {
+    number: u32,
+    facts: usize,
+    table: &'t Table<'t>,
+}
 
 impl<'t> Customer<'t> {
-    /// Tags, sorted.
-    pub fn tags(&self) -> Result<Texts<'t>, Fault> {
-        self.0.texts(2)
+    /// The number by which conditions name it.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The rules that are filed under its name.
+    pub fn posting(&self) -> Result<Option<Posting<'t>>, Fault> {
+        self.table.optional_posting(self.words().at(self.facts)?)
+    }
+
+    /// Numbers of its tags, sorted.
+    pub fn tags(&self) -> Result<Numbers<'t>, Fault> {
+        let (start, count) = self.counted(1)?;
+        Ok(self.words().slice(start, count)?.numbers())
     }
 
     /// The value of a variable.
     pub fn var(&self, name: &str) -> Result<Option<&'t str>, Fault> {
-        for pair in self.0.span(4)?.parts(PAIR_WORDS) {
-            let pair = pair?;
-            if pair.text(0)? == name {
-                return Ok(Some(pair.text(2)?));
+        let (start, count) = self.counted(2)?;
+        let words = self.words().slice(start, count.checked_mul(2).ok_or(Fault("variables out of bounds"))?)?;
+        for (index, known) in (Texts { record: Record { words, table: self.table }, next: 0 }).enumerate() {
+            if known? == name {
+                let value = index.checked_mul(2).and_then(|at| at.checked_add(self.facts)?.checked_add(3));
+                let words = self.words().slice(value.ok_or(Fault("variables out of bounds"))?, 2)?;
+                return Record { words, table: self.table }.text(0).map(Some);
             }
         }
         Ok(None)
+    }
+
+    /// What one of the facts points to: where it begins, and how many there are.
+    fn counted(&self, fact: usize) -> Result<(usize, usize), Fault> {
+        let place = to_usize(self.words().at(self.facts.saturating_add(fact))?);
+        Ok((place.saturating_add(1), to_usize(self.words().at(place)?)))
+    }
+
+    fn words(&self) -> Words<'t> {
+        Words::new(self.table.section(SectionKind::Words))
     }
 }

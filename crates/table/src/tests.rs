@@ -1,22 +1,30 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics fails, as it should")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use crate::header::SectionKind;
 use crate::write::{
-    Algorithm, ConditionSpec, DimensionSpec, Effect, EnforceForSpec, IdentitySpec, JwtSpec, KeySpec, PartSpec,
-    PolicySpec, RuleSpec, seal, write,
+    Algorithm, ConditionSpec, CustomerPatternsSpec, CustomersSpec, Effect, EnforceForSpec, HostPatternsSpec, HostsSpec,
+    IdentitySpec, JwtSpec, KeySpec, PartSpec, PolicySpec, RuleSpec, StateSpec, automaton, seal, write,
 };
-use crate::{Condition, FORMAT_VERSION, Fault, Reach, Rule, Table, TableError, TemplatePart};
+use crate::{Condition, FORMAT_VERSION, Fault, Posting, Reach, Rule, SecondKey, Table, TableError, TemplatePart};
+
+/// Enough names for a parent, a model and more than one block of buckets.
+static SPECIMEN_NAMES: LazyLock<Vec<String>> = LazyLock::new(|| (0..40).map(|n| format!("host-{n}.example")).collect());
 
 /// A policy with something in every section.
-fn specimen() -> PolicySpec {
+fn specimen() -> PolicySpec<'static> {
     let text = |text: &str| text.to_owned();
-    let dimension = DimensionSpec { exact: vec![text("globex"), text("acme")], automaton: Some(0) };
+    let patterns = CustomerPatternsSpec { automaton: 0, prefixes: vec![text("beta-"), text("be")] };
+    let dimension = CustomersSpec { exact: vec![text("globex"), text("acme")], patterns: Some(patterns) };
     let condition = ConditionSpec {
         customers: Some(dimension.clone()),
         tags: Some(vec![text("paid")]),
-        hosts: Some((vec![0, 1], Some(1))),
+        hosts: Some(HostsSpec {
+            sets: vec![0, 1],
+            patterns: Some(HostPatternsSpec { automaton: 1, within: Some(vec![1]) }),
+        }),
         schemes: Some((false, true)),
         ports: Some(vec![443, 8443]),
         methods: Some(vec![text("GET")]),
@@ -93,12 +101,20 @@ fn specimen() -> PolicySpec {
             issuer: Some(text("https://platform.example")),
         }],
         sets: vec![
-            (0..40).map(|n| (format!("host-{n}.example"), Reach::DOMAIN)).collect(),
-            vec![(text("host-7.example"), Reach::EXACT), (text("[::1]"), Reach::EXACT)],
+            SPECIMEN_NAMES.iter().map(|name| (name.as_str(), Reach::DOMAIN)).collect(),
+            vec![("host-7.example", Reach::EXACT), ("[::1]", Reach::EXACT)],
         ],
-        automata: vec![vec![1; 24], vec![2; 40]],
+        automata: vec![
+            automaton(&[StateSpec { accepts: false, next: vec![(b'a', b'z', 0)] }]).unwrap(),
+            automaton(&[StateSpec { accepts: true, next: vec![(b'a', b'a', 0)] }]).unwrap(),
+        ],
         rules: vec![rule, plain],
     }
+}
+
+/// A policy of these sets.
+pub(crate) fn with_sets(sets: Vec<Vec<(&str, Reach)>>) -> PolicySpec<'_> {
+    PolicySpec { sets, ..specimen() }
 }
 
 /// Reads everything that a table offers.
@@ -110,24 +126,55 @@ fn read_all(table: &Table<'_>) -> Result<(), Fault> {
     }
     for alternative in policy.enforce_for()? {
         let alternative = alternative?;
-        alternative.customers()?.map(|customers| customers.exact.contains_sorted("acme")).transpose()?;
-        alternative.tags()?.map(|tags| tags.contains_sorted("canary")).transpose()?;
+        alternative.customers()?.map(|customers| customers.exact.contains_sorted(1));
+        alternative.tags()?.map(Iterator::count);
         alternative.percent()?;
     }
     for index in 0..table.automaton_count().min(100) {
-        table.automaton(index)?;
+        table.automaton(index)?.accepts("beta-1")?;
     }
     for index in 0..table.rule_count() {
         read_rule(&table.rule(index)?)?;
     }
     for name in ["acme", "globex", "nobody"] {
         if let Some(customer) = table.customer(name)? {
-            customer.tags()?.collect::<Result<Vec<_>, _>>()?;
+            customer.tags()?.count();
             customer.var("plan")?;
+            customer.posting()?.map(|posting| read_posting(&posting)).transpose()?;
         }
+    }
+    for name in ["paid", "canary", "none"] {
+        if let Some(tag) = table.tag(name)? {
+            table.posting_of_tag(tag)?.map(|posting| read_posting(&posting)).transpose()?;
+        }
+    }
+    read_posting(&table.posting_of_all()?)?;
+    for set in 0..policy.set_count()?.min(100) {
+        table.posting_of_set(set)?.map(|posting| read_posting(&posting)).transpose()?;
+    }
+    let mut prefix = table.prefix_of("beta-1")?;
+    while let Some(number) = prefix {
+        table.posting_of_prefix(number)?.map(|posting| read_posting(&posting)).transpose()?;
+        prefix = table.prefix_above(number)?;
     }
     for host in ["host-7.example", "a.b.host-39.example", "[::1]", "nowhere.test", ""] {
         table.sets_of_host(host, |_, _| {})?;
+    }
+    Ok(())
+}
+
+fn read_posting(posting: &Posting<'_>) -> Result<(), Fault> {
+    posting.rules().count();
+    for reserved in posting.reserved() {
+        let reserved = reserved?;
+        reserved.place()?;
+        reserved.header()?;
+        reserved.automaton()?;
+    }
+    for key in [SecondKey::Customer(0), SecondKey::Prefix(1), SecondKey::Tag(1)] {
+        if let Some(pair) = posting.with(key)? {
+            pair.rules().count();
+        }
     }
     Ok(())
 }
@@ -163,12 +210,12 @@ fn read_rule(rule: &Rule<'_>) -> Result<(), Fault> {
 }
 
 fn read_condition(condition: &Condition<'_>) -> Result<(), Fault> {
-    condition.customers()?.map(|customers| customers.exact.contains_sorted("acme")).transpose()?;
-    condition.tags()?.map(|tags| tags.contains_sorted("paid")).transpose()?;
-    condition.hosts()?.map(|(sets, _)| sets.count());
+    condition.customers()?.map(|customers| customers.exact.contains_sorted(1));
+    condition.tags()?.map(Iterator::count);
+    condition.hosts()?.map(|hosts| hosts.sets.count());
     condition.schemes()?;
     condition.ports()?.map(Iterator::count);
-    condition.methods()?.map(|methods| methods.contains_sorted("GET")).transpose()?;
+    condition.methods()?.map(Iterator::collect::<Result<Vec<_>, _>>).transpose()?;
     condition.paths()?;
     condition.headers()?.collect::<Result<Vec<_>, _>>()?;
     Ok(())
@@ -204,7 +251,8 @@ fn what_was_written_is_read() {
     assert_eq!(table.rule(2).unwrap_err(), Fault("span out of bounds"));
     assert_eq!(table.customer("acme").unwrap().unwrap().var("plan"), Ok(Some("gold")));
     assert!(table.customer("acm").unwrap().is_none());
-    assert_eq!(table.automaton(1).unwrap(), [2; 40]);
+    assert_eq!(table.automaton(1).unwrap().accepts("aa"), Ok(true));
+    assert!(table.automaton(2).is_err());
     assert_eq!(table.policy().unwrap().enforce_for().unwrap().next().unwrap().unwrap().percent(), Ok(Some(500)));
 }
 
@@ -294,7 +342,8 @@ fn the_host_index_agrees_with_a_plain_search_whatever_the_number_of_sets() {
                     .collect()
             })
             .collect();
-        let bytes = write(&PolicySpec { sets: sets.clone(), ..specimen() }).unwrap();
+        let borrowed = sets.iter().map(|names| names.iter().map(|(name, reach)| (name.as_str(), *reach)).collect());
+        let bytes = write(&PolicySpec { sets: borrowed.collect(), ..specimen() }).unwrap();
         let table = Table::from_bytes(&bytes).unwrap();
         for n in (0..set_count).step_by(1 + set_count / 12) {
             for host in [

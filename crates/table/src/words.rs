@@ -38,6 +38,13 @@ impl<'t> Words<'t> {
         word.map(|bytes| u32::from_le_bytes(*bytes)).ok_or(Fault("word out of bounds"))
     }
 
+    /// `N` words from `start`.
+    #[inline]
+    pub(crate) fn array<const N: usize>(self, start: usize) -> Result<[u32; N], Fault> {
+        let words = self.0.as_chunks().0.get(start..).and_then(<[_]>::first_chunk::<N>);
+        words.map(|words| words.map(u32::from_le_bytes)).ok_or(Fault("words out of bounds"))
+    }
+
     /// `length` words from `start`.
     pub(crate) fn slice(self, start: usize, length: usize) -> Result<Self, Fault> {
         let range = start
@@ -61,6 +68,13 @@ impl<'t> Words<'t> {
 /// Numbers of a table, in order.
 #[derive(Clone, Debug)]
 pub struct Numbers<'t>(std::slice::Iter<'t, [u8; 4]>);
+
+impl Numbers<'_> {
+    /// Whether one of them is `number`. They must be sorted, as the compiler lays out those of conditions.
+    pub fn contains_sorted(&self, number: u32) -> bool {
+        self.0.as_slice().binary_search_by_key(&number, |bytes| u32::from_le_bytes(*bytes)).is_ok()
+    }
+}
 
 impl Iterator for Numbers<'_> {
     type Item = u32;

@@ -5,15 +5,23 @@
     reason = "runs in the compiler, never in the Worker, over lengths of what is in memory; `word` refuses what does not fit"
 )]
 
-use std::collections::{BTreeMap, HashMap};
+mod automata;
+mod candidates;
+mod names;
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem::take;
+
+pub use automata::{StateSpec, automaton};
+use candidates::Candidates;
+use names::Numbered;
 use sha2::{Digest, Sha256};
 
 use crate::header::{
     ALIGN, CHECKSUM_AT, DIGEST_AT, DIRECTORY_AT, ENTRY_BYTES, FORMAT_VERSION, MAGIC, SectionKind, checksum,
 };
 pub use crate::hosts::Reach;
-use crate::hosts::{BLOCK, MAX_KEY, REACH_BITS, payload_width, write_key};
+use crate::hosts::build::{Entry, HostIndex};
 pub use crate::obligations::Algorithm;
 pub use crate::records::Effect;
 use crate::records::{Condition as Dimensions, policy_flag, rule_flag};
@@ -21,7 +29,7 @@ use crate::words::NONE;
 
 /// Everything that a table holds. Names are canonical, and every index is that of the vector it speaks of.
 #[derive(Clone, Debug)]
-pub struct PolicySpec {
+pub struct PolicySpec<'n> {
     /// Effect where no rule decides.
     pub default: Effect,
     /// Report mode.
@@ -34,9 +42,9 @@ pub struct PolicySpec {
     pub customers: BTreeMap<String, (Vec<String>, BTreeMap<String, String>)>,
     /// Signing keys.
     pub keys: Vec<KeySpec>,
-    /// Sets of hosts.
-    pub sets: Vec<Vec<(String, Reach)>>,
-    /// Automata.
+    /// Sets of hosts. Lists hold a million names, so these stay where they are.
+    pub sets: Vec<Vec<(&'n str, Reach)>>,
+    /// Automata, as [`automaton`] lays them out.
     pub automata: Vec<Vec<u8>>,
     /// Rules in file order.
     pub rules: Vec<RuleSpec>,
@@ -57,20 +65,47 @@ pub struct IdentitySpec {
 #[derive(Clone, Debug, Default)]
 pub struct EnforceForSpec {
     /// Customers.
-    pub customers: Option<DimensionSpec>,
+    pub customers: Option<CustomersSpec>,
     /// Tags.
     pub tags: Option<Vec<String>>,
     /// Hundredths of a percent.
     pub percent: Option<u32>,
 }
 
-/// Exact values and the automaton of the patterns.
+/// Names and patterns of customers.
 #[derive(Clone, Debug, Default)]
-pub struct DimensionSpec {
-    /// Exact values; the writer sorts them.
+pub struct CustomersSpec {
+    /// Names.
     pub exact: Vec<String>,
-    /// Index of the automaton.
-    pub automaton: Option<u32>,
+    /// The patterns.
+    pub patterns: Option<CustomerPatternsSpec>,
+}
+
+/// Patterns of customers.
+#[derive(Clone, Debug, Default)]
+pub struct CustomerPatternsSpec {
+    /// Index of the automaton of all of them.
+    pub automaton: u32,
+    /// What it accepts begins with one of these; empty where nothing is known of how it begins.
+    pub prefixes: Vec<String>,
+}
+
+/// Sets and patterns of hosts.
+#[derive(Clone, Debug, Default)]
+pub struct HostsSpec {
+    /// Sets.
+    pub sets: Vec<u32>,
+    /// The patterns.
+    pub patterns: Option<HostPatternsSpec>,
+}
+
+/// Patterns of hosts.
+#[derive(Clone, Debug, Default)]
+pub struct HostPatternsSpec {
+    /// Index of the automaton of all of them.
+    pub automaton: u32,
+    /// What it accepts is in one of these sets; `None` where nothing is known of it. By themselves they mean nothing.
+    pub within: Option<Vec<u32>>,
 }
 
 /// A signing key.
@@ -123,11 +158,11 @@ pub struct RuleSpec {
 #[derive(Clone, Debug, Default)]
 pub struct ConditionSpec {
     /// Customers.
-    pub customers: Option<DimensionSpec>,
+    pub customers: Option<CustomersSpec>,
     /// Tags.
     pub tags: Option<Vec<String>>,
-    /// Sets, and the automaton of the patterns.
-    pub hosts: Option<(Vec<u32>, Option<u32>)>,
+    /// Hosts.
+    pub hosts: Option<HostsSpec>,
     /// Whether http and whether https.
     pub schemes: Option<(bool, bool)>,
     /// Ports.
@@ -175,36 +210,74 @@ pub enum PartSpec {
 pub struct TooLarge;
 
 /// Lays out a policy as table bytes.
-pub fn write(policy: &PolicySpec) -> Result<Vec<u8>, TooLarge> {
+pub fn write(policy: &PolicySpec<'_>) -> Result<Vec<u8>, TooLarge> {
+    let customers = Numbered::new(customers_of(policy))?;
+    let tags = Numbered::new(tags_of(policy))?;
     let mut writer = Writer::default();
-    let policy_record = writer.policy(policy)?;
+    let policy_record = writer.policy(policy, &customers, &tags)?;
     for key in &policy.keys {
         writer.key(key)?;
     }
-    for (name, (tags, vars)) in &policy.customers {
-        writer.customer(name, tags, vars)?;
-    }
     for rule in &policy.rules {
-        writer.rule(rule)?;
+        writer.rule(rule, &customers, &tags)?;
     }
-    let hosts = HostIndex::build(&policy.sets)?;
-    let automata = automata(&policy.automata)?;
+    let candidates = Candidates::build(&policy.rules, policy.sets.len(), &customers, &tags, &mut writer)?;
+    let mut facts = Vec::with_capacity(customers.names().len());
+    for (number, name) in (0..).zip(customers.names()) {
+        let known = policy.customers.get(*name);
+        facts.push(writer.facts(candidates.of_customer(number), known, &tags)?);
+    }
+    let mut customers = customers.section(|number| facts[number])?;
+    let mut tags = tags.section(|number| u32::try_from(number).map_or(NONE, |number| candidates.of_tag(number)))?;
+    let entries: Vec<_> = (0..)
+        .zip(&policy.sets)
+        .flat_map(|(set, names)| names.iter().map(move |(name, reach)| Entry { name, set, reach: *reach }))
+        .collect();
+    let mut hosts = HostIndex::build(&entries)?;
+    let mut automata = automata::section(&policy.automata)?;
 
+    // Each kind is there once.
     let sections = SectionKind::ALL.map(|kind| match kind {
-        SectionKind::Automata => automata.clone(),
-        SectionKind::Blocks => le_bytes(&hosts.blocks),
+        SectionKind::Automata => take(&mut automata),
+        SectionKind::Buckets => take(&mut hosts.buckets),
+        SectionKind::Candidates => le_bytes(&candidates.words),
         SectionKind::Conditions => le_bytes(&writer.conditions),
-        SectionKind::Customers => le_bytes(&writer.customers),
+        SectionKind::Customers => take(&mut customers),
         SectionKind::Keys => le_bytes(&writer.keys),
-        SectionKind::Names => hosts.names.clone(),
-        SectionKind::Payloads => hosts.payloads.clone(),
+        SectionKind::Lengths => take(&mut hosts.lengths),
+        SectionKind::Model => take(&mut hosts.model),
+        SectionKind::Parents => take(&mut hosts.parents),
+        SectionKind::Payloads => take(&mut hosts.payloads),
         SectionKind::Policy => le_bytes(&policy_record),
-        SectionKind::Postings => le_bytes(&hosts.postings),
+        SectionKind::Postings => take(&mut hosts.postings),
+        SectionKind::Remainders => take(&mut hosts.remainders),
         SectionKind::Rules => le_bytes(&writer.rules),
-        SectionKind::Text => writer.text.clone(),
+        SectionKind::Runs => take(&mut hosts.runs),
+        SectionKind::Tags => take(&mut tags),
+        SectionKind::Text => take(&mut writer.text),
         SectionKind::Words => le_bytes(&writer.words),
     });
     assemble(&sections)
+}
+
+/// Every name of a customer that a policy spells out.
+fn customers_of<'p>(policy: &'p PolicySpec<'_>) -> BTreeSet<&'p str> {
+    let conditions = conditions_of(policy).filter_map(|condition| condition.customers.as_ref());
+    let rollout = policy.enforce_for.iter().filter_map(|alternative| alternative.customers.as_ref());
+    let exact = conditions.chain(rollout).flat_map(|dimension| &dimension.exact);
+    policy.customers.keys().chain(exact).map(String::as_str).collect()
+}
+
+/// Every tag that a policy spells out.
+fn tags_of<'p>(policy: &'p PolicySpec<'_>) -> BTreeSet<&'p str> {
+    let conditions = conditions_of(policy).filter_map(|condition| condition.tags.as_ref());
+    let rollout = policy.enforce_for.iter().filter_map(|alternative| alternative.tags.as_ref());
+    let own = policy.customers.values().map(|(tags, _)| tags);
+    conditions.chain(rollout).chain(own).flatten().map(String::as_str).collect()
+}
+
+fn conditions_of<'p>(policy: &'p PolicySpec<'_>) -> impl Iterator<Item = &'p ConditionSpec> {
+    policy.rules.iter().flat_map(|rule| std::iter::once(&rule.condition).chain(&rule.except))
 }
 
 /// Puts header, directory and sections together and seals them.
@@ -235,22 +308,12 @@ pub fn seal(table: &mut [u8]) {
     }
 }
 
-fn word(number: usize) -> Result<u32, TooLarge> {
+pub(crate) fn word(number: usize) -> Result<u32, TooLarge> {
     u32::try_from(number).ok().filter(|&number| number != NONE).ok_or(TooLarge)
 }
 
-fn le_bytes(words: &[u32]) -> Vec<u8> {
+pub(crate) fn le_bytes(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
-}
-
-fn automata(automata: &[Vec<u8>]) -> Result<Vec<u8>, TooLarge> {
-    let mut directory = vec![word(automata.len())?];
-    let mut next = 4 * (1 + 2 * automata.len());
-    for automaton in automata {
-        directory.extend([word(next)?, word(automaton.len())?]);
-        next += automaton.len();
-    }
-    Ok([le_bytes(&directory), automata.concat()].concat())
 }
 
 /// Collects records, words and texts.
@@ -259,8 +322,9 @@ struct Writer {
     rules: Vec<u32>,
     conditions: Vec<u32>,
     keys: Vec<u32>,
-    customers: Vec<u32>,
     words: Vec<u32>,
+    /// Spans of the words that may be used again.
+    spans: HashMap<Vec<u32>, [u32; 2]>,
     text: Vec<u8>,
     texts: HashMap<String, [u32; 2]>,
 }
@@ -280,10 +344,21 @@ impl Writer {
         text.map_or(Ok([NONE, 0]), |text| self.text(text))
     }
 
+    /// Equal spans are stored once.
     fn span(&mut self, words: &[u32]) -> Result<[u32; 2], TooLarge> {
+        if let Some(&place) = self.spans.get(words) {
+            return Ok(place);
+        }
         let place = [word(self.words.len())?, word(words.len())?];
         self.words.extend_from_slice(words);
+        self.spans.insert(words.to_vec(), place);
         Ok(place)
+    }
+
+    /// A span with its length before it, known by its place alone.
+    fn counted(&mut self, count: usize, words: &[u32]) -> Result<u32, TooLarge> {
+        let [start, _] = self.span(&[&[word(count)?], words].concat())?;
+        Ok(start)
     }
 
     fn texts<'a>(&mut self, texts: impl IntoIterator<Item = &'a String>) -> Result<[u32; 2], TooLarge> {
@@ -294,15 +369,35 @@ impl Writer {
         self.span(&words)
     }
 
-    fn dimension(&mut self, dimension: Option<&DimensionSpec>) -> Result<[u32; 3], TooLarge> {
-        let mut exact: Vec<_> = dimension.iter().flat_map(|dimension| &dimension.exact).collect();
-        exact.sort();
-        exact.dedup();
-        let [start, length] = self.texts(exact)?;
-        Ok([start, length, dimension.and_then(|dimension| dimension.automaton).unwrap_or(NONE)])
+    fn customers(&mut self, dimension: Option<&CustomersSpec>, customers: &Numbered<'_>) -> Result<[u32; 3], TooLarge> {
+        let exact = customers.numbers(dimension.iter().flat_map(|dimension| &dimension.exact))?;
+        let [start, length] = self.span(&exact)?;
+        let patterns = dimension.and_then(|dimension| dimension.patterns.as_ref());
+        Ok([start, length, patterns.map_or(NONE, |patterns| patterns.automaton)])
     }
 
-    fn policy(&mut self, policy: &PolicySpec) -> Result<Vec<u32>, TooLarge> {
+    fn tags(&mut self, wanted: Option<&Vec<String>>, tags: &Numbered<'_>) -> Result<[u32; 2], TooLarge> {
+        let numbers = tags.numbers(wanted.into_iter().flatten())?;
+        self.span(&numbers)
+    }
+
+    /// Sets, the automaton, and the sets that what it accepts is in.
+    fn hosts(&mut self, hosts: Option<&HostsSpec>) -> Result<[u32; 5], TooLarge> {
+        let sorted = |sets: &[u32]| sets.iter().copied().collect::<BTreeSet<u32>>().into_iter().collect::<Vec<_>>();
+        let [sets, length] = self.span(&sorted(hosts.map_or(&[], |hosts| &hosts.sets)))?;
+        let Some(patterns) = hosts.and_then(|hosts| hosts.patterns.as_ref()) else {
+            return Ok([sets, length, NONE, NONE, 0]);
+        };
+        let within = patterns.within.as_ref().map_or(Ok([NONE, 0]), |within| self.span(&sorted(within)))?;
+        Ok([sets, length, patterns.automaton, within[0], within[1]])
+    }
+
+    fn policy(
+        &mut self,
+        policy: &PolicySpec<'_>,
+        customers: &Numbered<'_>,
+        all_tags: &Numbered<'_>,
+    ) -> Result<Vec<u32>, TooLarge> {
         let mut flags = 0;
         if policy.default == Effect::Allow {
             flags |= policy_flag::DEFAULT_ALLOW;
@@ -326,8 +421,8 @@ impl Writer {
         let mut enforce_for = Vec::new();
         for alternative in &policy.enforce_for {
             enforce_for.push(u32::from(alternative.customers.is_some()) | u32::from(alternative.tags.is_some()) << 1);
-            enforce_for.extend(self.dimension(alternative.customers.as_ref())?);
-            enforce_for.extend(self.texts(alternative.tags.iter().flatten())?);
+            enforce_for.extend(self.customers(alternative.customers.as_ref(), customers)?);
+            enforce_for.extend(self.tags(alternative.tags.as_ref(), all_tags)?);
             enforce_for.push(alternative.percent.unwrap_or(NONE));
         }
         let enforce_for = self.span(&enforce_for)?;
@@ -346,18 +441,27 @@ impl Writer {
         Ok(())
     }
 
-    fn customer(&mut self, name: &str, tags: &[String], vars: &BTreeMap<String, String>) -> Result<(), TooLarge> {
-        let mut pairs = Vec::new();
-        for (name, value) in vars {
-            pairs.extend(self.text(name)?);
-            pairs.extend(self.text(value)?);
+    /// What is known of a customer: the posting of the rules that name it, its tags, its variables. Customers of whom the same
+    /// is known share it.
+    fn facts(
+        &mut self,
+        posting: u32,
+        known: Option<&(Vec<String>, BTreeMap<String, String>)>,
+        all_tags: &Numbered<'_>,
+    ) -> Result<u32, TooLarge> {
+        let tags = all_tags.numbers(known.iter().flat_map(|(tags, _)| tags))?;
+        let (mut names, mut values) = (Vec::new(), Vec::new());
+        for (name, value) in known.iter().flat_map(|(_, vars)| vars) {
+            names.extend(self.text(name)?);
+            values.extend(self.text(value)?);
         }
-        let record = [self.text(name)?, self.texts(tags)?, self.span(&pairs)?];
-        self.customers.extend(record.as_flattened());
-        Ok(())
+        let mut facts = vec![posting, self.counted(tags.len(), &tags)?, self.counted(names.len() / 2, &names)?];
+        facts.extend(values);
+        let [start, _] = self.span(&facts)?;
+        Ok(start)
     }
 
-    fn rule(&mut self, rule: &RuleSpec) -> Result<(), TooLarge> {
+    fn rule(&mut self, rule: &RuleSpec, customers: &Numbered<'_>, tags: &Numbered<'_>) -> Result<(), TooLarge> {
         let mut flags = 0;
         for (set, flag) in [
             (rule.effect == Effect::Deny, rule_flag::DENY),
@@ -373,11 +477,11 @@ impl Writer {
         let mut record = self.text(&rule.id)?.to_vec();
         record.extend([flags, rule.expires.unwrap_or(0).cast_unsigned()]);
         record.extend(self.optional_text(rule.reason.as_deref())?);
-        record.push(self.condition(&rule.condition)?);
+        record.push(self.condition(&rule.condition, customers, tags)?);
         record.push(word(self.conditions.len() / crate::records::CONDITION_WORDS)?);
         record.push(word(rule.except.len())?);
         for condition in &rule.except {
-            self.condition(condition)?;
+            self.condition(condition, customers, tags)?;
         }
         record.extend(self.texts(&rule.remove)?);
         record.extend(self.texts(&rule.keep)?);
@@ -390,7 +494,12 @@ impl Writer {
         Ok(())
     }
 
-    fn condition(&mut self, condition: &ConditionSpec) -> Result<u32, TooLarge> {
+    fn condition(
+        &mut self,
+        condition: &ConditionSpec,
+        customers: &Numbered<'_>,
+        tags: &Numbered<'_>,
+    ) -> Result<u32, TooLarge> {
         let mut dimensions = 0;
         for (named, dimension) in [
             (condition.customers.is_some(), Dimensions::CUSTOMERS),
@@ -406,11 +515,9 @@ impl Writer {
             }
         }
         let mut record = vec![dimensions];
-        record.extend(self.dimension(condition.customers.as_ref())?);
-        record.extend(self.texts(condition.tags.iter().flatten())?);
-        let (sets, automaton) = condition.hosts.clone().unwrap_or_default();
-        record.extend(self.span(&sets)?);
-        record.push(automaton.unwrap_or(NONE));
+        record.extend(self.customers(condition.customers.as_ref(), customers)?);
+        record.extend(self.tags(condition.tags.as_ref(), tags)?);
+        record.extend(self.hosts(condition.hosts.as_ref())?);
         let (http, https) = condition.schemes.unwrap_or_default();
         record.push(u32::from(http) | u32::from(https) << 1);
         let ports: Vec<_> = condition.ports.iter().flatten().map(|&port| u32::from(port)).collect();
@@ -459,76 +566,5 @@ impl Writer {
         record.extend(self.pairs(&jwt.claims)?);
         let [start, _] = self.span(&record)?;
         Ok(start)
-    }
-}
-
-/// The four sections of the host index.
-#[derive(Default)]
-struct HostIndex {
-    blocks: Vec<u32>,
-    names: Vec<u8>,
-    payloads: Vec<u8>,
-    postings: Vec<u32>,
-}
-
-impl HostIndex {
-    fn build(sets: &[Vec<(String, Reach)>]) -> Result<Self, TooLarge> {
-        let mut entries = Vec::with_capacity(sets.iter().map(Vec::len).sum());
-        for (set, names) in (0_u32..).zip(sets) {
-            for (name, reach) in names {
-                let mut buffer = [0; MAX_KEY];
-                let key = write_key(name, &mut buffer).ok_or(TooLarge)?;
-                entries.push((Box::<[u8]>::from(key), set, *reach));
-            }
-        }
-        entries.sort_unstable();
-
-        let mut index = Self::default();
-        let mut numbers = Vec::new();
-        let mut postings = BTreeMap::new();
-        let mut distinct: Vec<Vec<u32>> = Vec::new();
-        let mut previous: Box<[u8]> = Box::default();
-        for (place, group) in entries.chunk_by(|a, b| a.0 == b.0).enumerate() {
-            let key = &group[0].0;
-            index.push_name(place, &previous, key)?;
-            previous.clone_from(key);
-            let mut posting: BTreeMap<u32, Reach> = BTreeMap::new();
-            for &(_, set, reach) in group {
-                posting.entry(set).and_modify(|known| *known = known.union(reach)).or_insert(reach);
-            }
-            let posting: Vec<u32> =
-                posting.into_iter().map(|(set, reach)| set << REACH_BITS | u32::from(reach.0)).collect();
-            let next = distinct.len();
-            numbers.push(*postings.entry(posting).or_insert_with_key(|posting| {
-                distinct.push(posting.clone());
-                next
-            }));
-        }
-        let width = payload_width(distinct.len());
-        index.payloads = numbers.iter().flat_map(|number| number.to_le_bytes().into_iter().take(width)).collect();
-        if !distinct.is_empty() {
-            let mut start = 2 + distinct.len();
-            index.postings.push(word(distinct.len())?);
-            for posting in &distinct {
-                index.postings.push(word(start)?);
-                start += posting.len();
-            }
-            index.postings.push(word(start)?);
-            index.postings.extend(distinct.concat());
-        }
-        Ok(index)
-    }
-
-    fn push_name(&mut self, place: usize, previous: &[u8], key: &[u8]) -> Result<(), TooLarge> {
-        let mut shared = 0;
-        if place.is_multiple_of(BLOCK) {
-            self.blocks.push(word(self.names.len())?);
-        } else {
-            shared = previous.iter().zip(key).take_while(|(a, b)| a == b).count();
-        }
-        let byte = |length: usize| u8::try_from(length).map_err(|_| TooLarge);
-        self.names.extend([byte(shared)?, byte(key.len() - shared)?]);
-        self.names.extend_from_slice(&key[shared..]);
-        Ok(())
     }
 }

@@ -22,7 +22,7 @@ pub enum Engine<'p> {
         /// The table, loaded.
         policy: Box<Policy<'p>>,
         /// Used again for each request.
-        scratch: Scratch,
+        scratch: Box<Scratch>,
     },
 }
 
@@ -36,7 +36,7 @@ impl<'p> Engine<'p> {
     /// The compiled table.
     pub fn table(output: &'p Output) -> Result<Self, PolicyError> {
         let policy = Policy::from_bytes(&output.table)?;
-        Ok(Self::Table { scratch: policy.scratch(), policy: Box::new(policy) })
+        Ok(Self::Table { scratch: Box::new(policy.scratch()), policy: Box::new(policy) })
     }
 
     /// Answers a request. Secrets are never needed to tell what would happen: placeholders stand in for them.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tidegate_compiler::Output;
+use tidegate_compiler::cache::Cache;
 use tidegate_compiler::diagnostic::Diagnostic;
 use tidegate_compiler::source::SourceMap;
 use tidegate_engine::PolicyError;
@@ -48,6 +49,8 @@ pub struct Options<'o> {
     pub target: Target,
     /// Whether to take down what the cases try of the policy.
     pub coverage: bool,
+    /// Where lists are that were read before.
+    pub cache: Option<&'o Cache>,
 }
 
 /// What a test file came to.
@@ -140,7 +143,8 @@ fn run_with<'e>(path: &Path, options: &Options<'_>, mut elsewhere: Option<&'e mu
     let Some(file) = file else {
         return FileReport { findings: vec![(own_sources, diagnostics)], ..report };
     };
-    let compilation = tidegate_compiler::compile(&file.policy);
+    let compiling = tidegate_compiler::Options { cache: options.cache.cloned(), ..Default::default() };
+    let compilation = tidegate_compiler::compile_with(&file.policy, &compiling);
     let mut files = report.files;
     files.extend(compilation.sources.files().map(|file| file.path.clone()));
     files.extend(compilation.sources.unread().map(Path::to_owned));

@@ -11,8 +11,10 @@ use tidegate_differential::generate::{self, Hints};
 use tidegate_differential::{Compiled, Folder, Request};
 use tidegate_engine::canonical::Scheme as JudgedScheme;
 use tidegate_engine::{
-    ConditionTrace, Dimension, Effect, Policy, Reason, RequestView, RuleTrace, Target, Truth, Unexplained,
+    ConditionTrace, Dimension, Effect, InvalidTarget, Policy, Reason, RequestView, RuleTrace, Target, Truth,
+    Unexplained,
 };
+use tidegate_table::Table;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
@@ -32,9 +34,56 @@ proptest! {
     }
 }
 
-fn check(policy: &CheckedPolicy, engine: &Policy<'_>, request: &Request) -> Result<(), TestCaseError> {
-    let target = Target::parse(&request.url);
-    let view = RequestView {
+#[test]
+fn generated_policies_file_rules_under_every_kind_of_key_and_requests_pass_over_most() {
+    let (mut sets, mut tags, mut names, mut prefixes, mut pairs, mut reserved) = (0, 0, 0, 0, 0, 0);
+    let (mut looked_at, mut all) = (0, 0);
+    for number in 0..120 {
+        let (policy, sketches) = generate::seeded(2, number);
+        let Ok(compiled) = Compiled::new(&policy.text(), &policy.files()) else { continue };
+        let table = Table::from_bytes(&compiled.table).unwrap();
+        for set in 0..table.policy().unwrap().set_count().unwrap() {
+            let Some(posting) = table.posting_of_set(set).unwrap() else { continue };
+            sets += posting.rules().count();
+            reserved += posting.reserved().count();
+            pairs += usize::from(posting.has_pairs());
+        }
+        for tag in 0..table.tag_count().unwrap() {
+            let Some(posting) = table.posting_of_tag(tag).unwrap() else { continue };
+            tags += posting.rules().count();
+            pairs += usize::from(posting.has_pairs());
+        }
+        for customer in ["acme", "beta-12", "gamma", "zoë"] {
+            let known = table.customer(customer).unwrap().and_then(|known| known.posting().unwrap());
+            names += known.map_or(0, |posting| posting.rules().count());
+            let above = |&prefix: &u32| table.prefix_above(prefix).unwrap();
+            prefixes += std::iter::successors(table.prefix_of(customer).unwrap(), above).count();
+        }
+        let engine = Policy::from_bytes(&compiled.table).unwrap();
+        let mut scratch = engine.scratch();
+        let hints = Hints::of(&compiled.policy);
+        for request in sketches.take(20).map(|sketch| sketch.request(&hints)) {
+            let target = Target::parse(&request.url);
+            if engine.candidates(&view(&request, &target), &mut scratch, |_| looked_at += 1).is_ok() {
+                all += compiled.policy.rules.len();
+            }
+        }
+    }
+    for (what, count) in [
+        ("sets", sets),
+        ("tags", tags),
+        ("customers", names),
+        ("prefixes", prefixes),
+        ("pairs", pairs),
+        ("reserved headers", reserved),
+    ] {
+        assert!(count > 40, "seldom {what}: {count}");
+    }
+    assert!(looked_at * 2 < all, "{looked_at} of {all} rules are looked at");
+}
+
+fn view<'r>(request: &'r Request, target: &'r Result<Target, InvalidTarget>) -> RequestView<'r> {
+    RequestView {
         method: &request.method,
         target: target.as_ref().map_err(|invalid| *invalid),
         headers: &request.headers,
@@ -42,10 +91,18 @@ fn check(policy: &CheckedPolicy, engine: &Policy<'_>, request: &Request) -> Resu
         tags: request.identity.tags.as_deref(),
         vars: request.identity.vars.as_deref(),
         now: request.now,
-    };
+    }
+}
+
+fn check(policy: &CheckedPolicy, engine: &Policy<'_>, request: &Request) -> Result<(), TestCaseError> {
+    let target = Target::parse(&request.url);
+    let view = view(request, &target);
     let mut scratch = engine.scratch();
+    let mut candidates = BTreeSet::new();
+    let gathered = engine.candidates(&view, &mut scratch, |rule| _ = candidates.insert(rule));
     let explained = engine.explain(&view, &mut scratch);
     let decision = engine.decide(&view, &mut scratch);
+    prop_assert_eq!(gathered.err(), explained.as_ref().err().copied());
     let traces = match explained {
         Ok(traces) => traces,
         Err(Unexplained::Unjudged(why)) => {
@@ -58,17 +115,23 @@ fn check(policy: &CheckedPolicy, engine: &Policy<'_>, request: &Request) -> Resu
     let matching = |keep: fn(&RuleTrace<'_>) -> bool| -> Vec<u32> {
         traces.iter().filter(|trace| trace.matches() && keep(trace)).map(|trace| trace.rule.index).collect()
     };
-    prop_assert_eq!(decision.would_allow(), matching(|trace| trace.effect == Effect::Allow && trace.report));
+    // The rule index passes over rules that are certainly false, and no others.
+    let missed = traces.iter().find(|trace| trace.truth != Truth::False && !candidates.contains(&trace.rule.index));
+    prop_assert!(missed.is_none(), "no candidate for {} of {:?}: {:?}", request.url, request.identity, missed);
+
+    let [rules, would_deny, would_allow] =
+        [decision.rules().collect::<Vec<_>>(), decision.would_deny().collect(), decision.would_allow().collect()];
+    prop_assert_eq!(would_allow, matching(|trace| trace.effect == Effect::Allow && trace.report));
     if decision.reason == Reason::Rule && decision.effect == Effect::Deny {
-        prop_assert_eq!(decision.rules(), matching(|trace| trace.effect == Effect::Deny && !trace.report));
+        prop_assert_eq!(rules, matching(|trace| trace.effect == Effect::Deny && !trace.report));
     } else {
-        prop_assert_eq!(decision.would_deny(), matching(|trace| trace.effect == Effect::Deny));
+        prop_assert_eq!(would_deny, matching(|trace| trace.effect == Effect::Deny));
         let allowing = matching(|trace| trace.effect == Effect::Allow && !trace.report);
         if decision.reason == Reason::SpecialHost {
             let naming = matching(|trace| trace.effect == Effect::Allow && !trace.report && trace.names_host);
             prop_assert!(naming.is_empty(), "{:?} names the host", naming);
         } else {
-            prop_assert_eq!(decision.rules(), allowing);
+            prop_assert_eq!(rules, allowing);
         }
     }
 

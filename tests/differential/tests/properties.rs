@@ -216,6 +216,7 @@ const LIST_LINES: &[&str] = &[
     "::1\tb.example c.example#both",
     "127.0.0.1 localhost",
     "::1 ip6-localhost IP6-Loopback # boilerplate",
+    "0.0.0.0 ip6-tracker.example",
     "0.0.0.0 0.0.0.0",
     "fe80::1%lo0 localhost",
     "192.0.2.1 localhost a.example",
@@ -347,7 +348,8 @@ impl List {
         let mut names = entry.split_whitespace().skip(1).map(str::to_ascii_lowercase).peekable();
         let is_boilerplate = self.format.0 == "hosts"
             && names.peek().is_some()
-            && names.all(|name| BOILERPLATE.contains(&name.as_str()) || name.starts_with("ip6-"));
+            && names
+                .all(|name| BOILERPLATE.contains(&name.as_str()) || name.starts_with("ip6-") && !name.contains('.'));
         entry.is_empty() || is_boilerplate
     }
 }

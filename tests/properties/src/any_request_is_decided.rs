@@ -46,6 +46,6 @@ pub fn check(bytes: &[u8]) {
 
 /// What can be told of a decision without allocating.
 fn summary(decision: &Decision<'_>) -> (Effect, Reason, bool, [usize; 3]) {
-    let counts = [decision.rules(), decision.would_deny(), decision.would_allow()].map(<[u32]>::len);
+    let counts = [decision.rules().count(), decision.would_deny().count(), decision.would_allow().count()];
     (decision.effect, decision.reason, decision.enforced, counts)
 }

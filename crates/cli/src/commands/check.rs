@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use tidegate_compiler::Options;
 use tidegate_compiler::analysis::Budget;
 use tidegate_compiler::checked::{CheckedPolicy, List};
 use tidegate_compiler::diagnostic::{Diagnostic, Severity};
@@ -11,9 +12,9 @@ use tidegate_test::instant::{self, Seconds};
 use crate::cli::AnyFormat;
 use crate::levels::LevelArgs;
 use crate::outcome::{Failure, Outcome};
-use crate::progress::{Of, Progress};
+use crate::progress::Of;
 use crate::terminal::Terminal;
-use crate::{github, json, load, render, sarif};
+use crate::{cache, github, json, load, render, sarif};
 
 /// Check policies and show everything that is wrong with them
 ///
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &Args, format: AnyFormat, terminal: &mut Terminal) -> Re
     let mut document = sarif::Document::default();
     for path in &args.files {
         let Checked { sources, diagnostics, contents, lists } =
-            if tidegate_test::is_test_file(path) { tests(path) } else { args.policy(path)? };
+            if tidegate_test::is_test_file(path) { tests(path) } else { args.policy(path, terminal)? };
         if diagnostics.iter().any(|found| found.severity == Severity::Error) {
             outcome = outcome.max(Outcome::Found);
         }
@@ -88,9 +89,10 @@ fn tests(path: &Path) -> Checked {
 }
 
 impl Args {
-    fn policy(&self, path: &Path) -> Result<Checked, Failure> {
-        let progress = Progress::begin(&format!("checking {}", path.display()), Of::Time);
-        let compilation = tidegate_compiler::compile_with(path, &self.levels.0);
+    fn policy(&self, path: &Path, terminal: &Terminal) -> Result<Checked, Failure> {
+        let progress = terminal.progress(&format!("checking {}", path.display()), Of::Time);
+        let compilation =
+            tidegate_compiler::compile_with(path, &Options { levels: self.levels.0.clone(), cache: cache::of(path) });
         let (sources, mut diagnostics) = (compilation.sources, compilation.diagnostics);
         let Some(output) = compilation.output else {
             return Ok(Checked { sources, diagnostics, contents: None, lists: Vec::new() });

@@ -13,7 +13,7 @@ use tidegate_test::plain::plain;
 
 use crate::cli::Format;
 use crate::outcome::{Failure, Outcome};
-use crate::progress::{Of, Progress};
+use crate::progress::Of;
 use crate::terminal::Terminal;
 use crate::{json, load, render};
 
@@ -122,7 +122,7 @@ pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Resul
     let mut bar = None;
     let found = diff(&old.output, &new.output, now, args.customer.as_deref(), budget, &mut |done, steps| {
         let [done, steps] = [done, steps].map(|count| u64::try_from(count).unwrap_or(u64::MAX));
-        bar.get_or_insert_with(|| Progress::begin("comparing", Of::Steps(steps))).at(done);
+        bar.get_or_insert_with(|| terminal.progress("comparing", Of::Steps(steps))).at(done);
     });
     drop(bar);
     let found = found.map_err(load::unloadable)?;

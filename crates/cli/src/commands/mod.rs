@@ -35,6 +35,9 @@ pub(crate) fn run(cli: Cli, terminal: &mut Terminal) -> Result<Outcome, Failure>
         _ => cli.format.map(Format::try_from).transpose()?,
     };
     let format = given.unwrap_or(Format::Human);
+    if any_format != AnyFormat::Human {
+        terminal.is_for_a_program();
+    }
     match cli.command {
         Command::Init(args) => init::run(&args, format, terminal),
         Command::Check(args) => check::run(&args, any_format, terminal),

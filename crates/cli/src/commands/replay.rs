@@ -9,7 +9,7 @@ use tidegate_test::plain::plain;
 use crate::cli::Format;
 use crate::log::{Entry, Log, Place, Record};
 use crate::outcome::{Failure, Outcome};
-use crate::progress::{Of, Progress};
+use crate::progress::Of;
 use crate::replay::report::{self, Replay, SHOWN_UNREADABLE};
 use crate::replay::{Change, Judge, Judged, Question, Sample, Tables, Verdict};
 use crate::terminal::Terminal;
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Resul
         old: old.as_ref().map(Judge::new).transpose()?,
         replay: Replay::default(),
     };
-    let replay = run.read(args.worker.as_deref())?;
+    let replay = run.read(args.worker.as_deref(), terminal)?;
     match format {
         Format::Human => report::print(&replay, terminal)?,
         Format::Json => report::write(&replay, terminal)?,
@@ -96,10 +96,10 @@ struct Run<'t> {
 }
 
 impl Run<'_> {
-    fn read(mut self, worker: Option<&str>) -> Result<Replay, Failure> {
+    fn read(mut self, worker: Option<&str>, terminal: &Terminal) -> Result<Replay, Failure> {
         let mut log = Log::open(self.log, worker)?;
         let progress =
-            Progress::begin(&format!("replaying {}", self.log.display()), Of::Bytes(files::length(self.log)));
+            terminal.progress(&format!("replaying {}", self.log.display()), Of::Bytes(files::length(self.log)));
         let mut consumed = 0;
         while let Some((line, entry)) = log.next().map_err(|error| files::read_error(self.log, error))? {
             progress.advance(log.consumed() - consumed);

@@ -13,7 +13,7 @@ use tidegate_test::request::Request;
 use crate::cli::Format;
 use crate::log::{Entry, Log, Place, Record};
 use crate::outcome::{Failure, Outcome};
-use crate::progress::{Of, Progress};
+use crate::progress::Of;
 use crate::render::counted;
 use crate::replay::report::SHOWN_UNREADABLE;
 use crate::replay::{Judge, Judged, Question, Tables, Verdict};
@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args, format: Format, terminal: &mut Terminal) -> Resul
         unreadable: Vec::new(),
         unreadable_count: 0,
     };
-    run.read(args.worker.as_deref())?;
+    run.read(args.worker.as_deref(), terminal)?;
 
     let Run { evidence, requests, unreadable, unreadable_count, .. } = run;
     let denied = evidence.denied;
@@ -147,9 +147,10 @@ struct Run<'t> {
 }
 
 impl Run<'_> {
-    fn read(&mut self, worker: Option<&str>) -> Result<(), Failure> {
+    fn read(&mut self, worker: Option<&str>, terminal: &Terminal) -> Result<(), Failure> {
         let mut log = Log::open(self.log, worker)?;
-        let progress = Progress::begin(&format!("reading {}", self.log.display()), Of::Bytes(files::length(self.log)));
+        let progress =
+            terminal.progress(&format!("reading {}", self.log.display()), Of::Bytes(files::length(self.log)));
         let mut consumed = 0;
         while let Some((line, entry)) = log.next().map_err(|error| files::read_error(self.log, error))? {
             progress.advance(log.consumed() - consumed);

@@ -25,6 +25,7 @@ use tokio::task::spawn_blocking;
 use super::report::{Deployed, Findings, Report};
 use super::secrets::Secrets;
 use crate::bundle::{Bundle, find};
+use crate::cache;
 use crate::load;
 use crate::outcome::{Failure, Outcome};
 use crate::render;
@@ -199,7 +200,8 @@ impl Reading {
     async fn new(options: &Arc<OutboundOptions>) -> Result<Self, Failure> {
         let options = Arc::clone(options);
         let reading = spawn_blocking(move || {
-            let Compilation { sources, diagnostics, output } = tidegate_compiler::compile(&options.policy);
+            let Compilation { sources, diagnostics, output } =
+                tidegate_compiler::compile_with(&options.policy, &cache::options(&options.policy));
             let candidate = output.map(|output| Candidate::new(options.worker.as_deref(), &output)).transpose()?;
             Ok(Self { sources: Arc::new(sources), diagnostics: Arc::new(diagnostics), candidate })
         });

@@ -1,6 +1,7 @@
 //! The command line from outside: the real binary, its streams and its exit codes.
 
 mod build;
+mod cache;
 mod check;
 mod claims;
 mod compile;

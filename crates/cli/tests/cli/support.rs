@@ -147,7 +147,7 @@ impl Folder {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command.args(args).current_dir(self.0.path()).env("NO_COLOR", "1");
-        let settings = ["ACCOUNT", "DATA", "OUT", "POLICY", "TOKEN", "WORKER", "WORKERD"];
+        let settings = ["ACCOUNT", "CACHE_DIR", "DATA", "OUT", "POLICY", "TOKEN", "WORKER", "WORKERD"];
         for name in settings.map(|name| format!("TIDEGATE_{name}")) {
             command.env_remove(name);
         }

@@ -56,7 +56,7 @@ impl<'p> Replay<'p> {
         Verdict {
             effect: decision.effect,
             reason: decision.reason,
-            rules: decision.rules().iter().filter_map(|&index| usize::try_from(index).ok()).collect(),
+            rules: decision.rules().filter_map(|index| usize::try_from(index).ok()).collect(),
             enforced: decision.enforced,
         }
     }

@@ -179,9 +179,11 @@ impl Compare<'_, '_> {
         earlier: &Neighbours<'_>,
         contradict: impl Fn(&Act<'_>, &Act<'_>) -> bool,
     ) -> Vec<(&'a Act<'a>, Overlap)> {
-        let neighbours = earlier.of(&self.rules[later.rule].rule).into_iter().filter_map(|index| acts.get(index));
+        let is_against = |earlier: &Act<'_>| earlier.rule != later.rule && contradict(earlier, later);
+        let neighbours = earlier.of(&self.rules[later.rule].rule, |index| is_against(&acts[index]));
         neighbours
-            .filter(|earlier| earlier.rule != later.rule && contradict(earlier, later))
+            .into_iter()
+            .map(|index| &acts[index])
             .filter_map(|earlier| Some((earlier, self.overlap(earlier.rule, later.rule)?)))
             .collect()
     }

@@ -6,7 +6,8 @@
 use super::rules::{RuleAt, meets_http};
 use crate::checked::{HostPattern, Pattern};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::pattern::fixed_part;
+use crate::labels::is_at_or_below;
+use crate::literal::fixed_part;
 use crate::source::{Span, Text};
 
 /// A suffix under which tenants have names of their own.
@@ -164,10 +165,6 @@ fn has_public_suffixes_beneath(name: &str) -> bool {
 
 fn is_address(host: &str) -> bool {
     host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok()
-}
-
-fn is_at_or_below(name: &str, suffix: &str) -> bool {
-    name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// Whether a glob without `**` matches a label.

@@ -1,6 +1,7 @@
 //! `[lists]`: declarations; the files' contents are the business of [`crate::list`].
 
 use super::Names;
+use crate::cache::Cache;
 use crate::checked::List;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::list::{self, Contents, Kind};
@@ -12,6 +13,7 @@ use crate::tree::{did_you_mean, one_of};
 /// `[lists]` of one file, added to those of the others.
 pub(super) fn lists<'f>(
     file: &'f LoadedFile,
+    cache: Option<&Cache>,
     lists: &mut Vec<List>,
     names: &mut Names<'f>,
     sources: &mut SourceMap,
@@ -23,7 +25,7 @@ pub(super) fn lists<'f>(
             continue;
         }
         let (source, contents) =
-            read(entry, file, sources, findings).unwrap_or_else(|| (entry.id.span.file, Contents::default()));
+            read(entry, file, cache, sources, findings).unwrap_or_else(|| (entry.id.span.file, Contents::default()));
         lists.push(List {
             id: entry.id.value.clone(),
             names: contents.names,
@@ -40,6 +42,7 @@ pub(super) fn lists<'f>(
 fn read(
     entry: &ListEntry,
     file: &LoadedFile,
+    cache: Option<&Cache>,
     sources: &mut SourceMap,
     findings: &mut Vec<Diagnostic>,
 ) -> Option<(FileId, Contents)> {
@@ -57,7 +60,15 @@ fn read(
     let (named, path, text) = (entry.file.as_ref()?, path?, text?);
     let before = findings.len();
     let id = sources.add(&path, text);
-    let contents = list::read(format.value, &skip, id, &sources.file(id).text, findings);
+    let text = &sources.file(id).text;
+    let mut read = || {
+        let contents = list::read(format.value, &skip, id, text, findings);
+        (contents, findings.len() == before)
+    };
+    let contents = match cache {
+        Some(cache) => cache.contents(format.value, &skip, text, read),
+        None => read().0,
+    };
     if contents.is_empty() && findings.len() == before {
         let message = format!("the list `{}` holds no name", entry.id.value);
         let finding = Diagnostic::error(Code::EmptyList, named.span, message).warning();

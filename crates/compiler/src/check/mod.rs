@@ -23,6 +23,7 @@ use regex::bytes::RegexBuilder;
 
 use crate::analysis::model::Facts;
 use crate::automaton::MAX_NFA;
+use crate::cache::Cache;
 use crate::checked::{CheckedPolicy, Condition, Effect, Mode, Pattern};
 use crate::claim::ClaimEntry;
 use crate::diagnostic::{Code, Diagnostic};
@@ -58,7 +59,12 @@ struct Declared<'f> {
 /// Checks a policy. What comes back is one only if nothing was found wrong.
 ///
 /// Files that are not TOML are left out; the others are checked without what these would have declared.
-pub(crate) fn check(loaded: &Loaded, sources: &mut SourceMap, findings: &mut Vec<Diagnostic>) -> Option<CheckedPolicy> {
+pub(crate) fn check(
+    loaded: &Loaded,
+    cache: Option<&Cache>,
+    sources: &mut SourceMap,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<CheckedPolicy> {
     let nothing = PolicyFile::default();
     let root = &loaded.files.last()?.policy;
     let root = if root.is_toml { root } else { &nothing };
@@ -76,7 +82,7 @@ pub(crate) fn check(loaded: &Loaded, sources: &mut SourceMap, findings: &mut Vec
         }));
         identity::customers(&file.policy.customers, &mut customers, &mut names, findings);
         keys::keys(&file.policy.keys, &mut keys, &mut names, findings);
-        lists::lists(file, &mut lists, &mut names, sources, findings);
+        lists::lists(file, cache, &mut lists, &mut names, sources, findings);
     }
 
     names.lists.is_complete = loaded.is_complete;
@@ -229,7 +235,7 @@ fn regex(text: &Text, why_ascii: &str, findings: &mut Vec<Diagnostic>) -> Option
 
 /// A pattern whose automaton is over the limit.
 fn too_large(text: &Text) -> Diagnostic {
-    let limit = crate::automaton::MAX_SPARSE >> 20;
+    let limit = crate::automaton::MAX_TABLE >> 20;
     let message = format!("`{}` needs an automaton of more than {limit} MiB", text.value);
     Diagnostic::error(Code::PatternTooLarge, text.span, message)
         .help("bound its repetitions tighter, or split it into several patterns")

@@ -27,11 +27,11 @@ pub(super) fn line(line: &str) -> Line<'_> {
     if names.is_empty() { Line::Nothing } else { Line::Names(names) }
 }
 
-/// Names that a machine's own hosts file has.
+/// Names that a machine's own hosts file has. What begins as one of them and has labels more is somebody's host.
 fn is_boilerplate(name: &str) -> bool {
     const NAMES: [&str; 5] = ["localhost", "localhost.localdomain", "local", "broadcasthost", "0.0.0.0"];
     let name = name.to_ascii_lowercase();
-    NAMES.contains(&name.as_str()) || name.starts_with("ip6-")
+    NAMES.contains(&name.as_str()) || (name.starts_with("ip6-") && !name.contains('.'))
 }
 
 #[cfg(test)]
@@ -43,6 +43,7 @@ mod tests {
         assert_eq!(line("0.0.0.0 a.example"), Line::Names(vec!["a.example"]));
         assert_eq!(line("::1\ta.example  b.example # why"), Line::Names(vec!["a.example", "b.example"]));
         assert_eq!(line("192.0.2.7 localhost a.example"), Line::Names(vec!["a.example"]));
+        assert_eq!(line("0.0.0.0 ip6-a.example"), Line::Names(vec!["ip6-a.example"]));
     }
 
     #[test]

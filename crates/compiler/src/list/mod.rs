@@ -19,13 +19,17 @@ mod dnsmasq;
 mod domains;
 mod hosts;
 mod kind;
+mod pieces;
 mod rpz;
 
 use tidegate_engine::canonical;
 
 use crate::diagnostic::{Code, Diagnostic};
+use crate::names::Names;
 use crate::source::{FileId, Span};
 use crate::syntax::ListFormat;
+
+use pieces::Written;
 
 pub(crate) use kind::Kind;
 
@@ -52,15 +56,15 @@ enum Line<'l> {
     Unreadable(String, &'static str),
 }
 
-/// What a list file holds. Every name is canonical, sorted, once, and in one of the three only.
-#[derive(Debug, Default)]
+/// What a list file holds. Every name is canonical, and in one of the three only.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Contents {
     /// Names that stand for themselves and everything beneath them.
-    pub(crate) names: Vec<String>,
+    pub(crate) names: Names,
     /// Names that stand for themselves alone.
-    pub(crate) alone: Vec<String>,
+    pub(crate) alone: Names,
     /// Names that stand for everything beneath them, and not for themselves.
-    pub(crate) beneath: Vec<String>,
+    pub(crate) beneath: Names,
     /// Lines that were passed over, for each kind that the policy names in `skip`.
     pub(crate) skipped: Vec<(String, usize)>,
 }
@@ -71,19 +75,12 @@ impl Contents {
         self.names.is_empty() && self.alone.is_empty() && self.beneath.is_empty()
     }
 
-    /// Sorts; what stands for itself alone and for everything beneath it is an ordinary name.
+    /// Puts each name where it belongs: what stands for itself alone and for everything beneath it is an ordinary name.
     fn settle(&mut self) {
-        let both = {
-            self.beneath.sort_unstable();
-            self.alone.extract_if(.., |name| self.beneath.binary_search(name).is_ok()).collect::<Vec<_>>()
-        };
-        self.names.extend(both);
-        self.names.sort_unstable();
-        self.names.dedup();
+        let both: Names = self.alone.iter().filter(|name| self.beneath.contains(name)).collect();
+        self.names = std::mem::take(&mut self.names).union(both);
         for part in [&mut self.alone, &mut self.beneath] {
-            part.sort_unstable();
-            part.dedup();
-            part.retain(|name| self.names.binary_search(name).is_err());
+            *part = part.iter().filter(|name| !self.names.contains(name)).collect();
         }
     }
 }
@@ -96,52 +93,27 @@ pub(crate) fn read(
     text: &str,
     findings: &mut Vec<Diagnostic>,
 ) -> Contents {
-    let mut contents = Contents::default();
-    let mut reader = Reader::new(format);
-    let mut skipped: Vec<_> = skip.iter().map(|&kind| (kind, 0_usize)).collect();
-    let mut count = |kind| skipped.iter_mut().filter(|(known, _)| *known == kind).for_each(|(_, lines)| *lines += 1);
-    let before = findings.len();
-    for line in lines(text) {
-        if findings.len() - before >= MAX_FINDINGS {
-            break;
-        }
-        let whole = span(file, text, line.trim());
-        let mut has_invalid = false;
-        let mut add = |names: &mut Vec<String>, written: &str| match canonical::host(written) {
-            Ok(host) => names.push(host.as_str().to_owned()),
-            Err(_) if skip.contains(&Kind::Invalid) => has_invalid = true,
-            Err(fault) => findings.push(no_host(format, span(file, text, written), written, fault)),
-        };
-        match reader.read(line) {
-            Line::Nothing => {}
-            Line::Names(written) => written.into_iter().for_each(|name| add(&mut contents.names, name)),
-            Line::Alone(written) => add(&mut contents.alone, written),
-            Line::Beneath(written) => add(&mut contents.beneath, written),
-            Line::Skippable(kind) if skip.contains(&kind) => count(kind),
-            Line::Skippable(kind) if is_comment_too(format, kind, line) => {}
-            Line::Skippable(kind) => findings.push(kind.finding(whole, &excerpt(line.trim()))),
-            Line::Unreadable(message, help) => findings.push(unreadable(whole, message, help)),
-        }
-        if has_invalid {
-            count(Kind::Invalid);
-        }
-    }
+    let list = Written { format, skip, file, text };
+    // What a line of a zone means depends on those before it.
+    let at_once = if format == ListFormat::Rpz { 1 } else { pieces::at_once(text.len()) };
+    let part = list.read_in_pieces(at_once);
+    findings.extend(part.findings);
+    let skipped = skip.iter().zip(part.skipped).map(|(kind, lines)| (kind.name().to_owned(), lines)).collect();
+    let mut contents = Contents { names: part.names, alone: part.alone, beneath: part.beneath, skipped };
     contents.settle();
-    contents.skipped = skipped.into_iter().map(|(kind, lines)| (kind.name().to_owned(), lines)).collect();
     contents
 }
 
 /// The first line of a list that brings in a canonical name: the place of the name on it.
 pub(crate) fn find(format: ListFormat, file: FileId, text: &str, name: &str) -> Option<Span> {
     let mut reader = Reader::new(format);
-    lines(text).find_map(|line| {
+    without_mark(text).lines().find_map(|line| {
         let written = match reader.read(line) {
             Line::Names(written) => written,
             Line::Alone(written) | Line::Beneath(written) => vec![written],
             Line::Nothing | Line::Skippable(_) | Line::Unreadable(..) => return None,
         };
-        let found =
-            written.into_iter().find(|written| canonical::host(written).is_ok_and(|host| host.as_str() == name));
+        let found = written.into_iter().find(|written| canonical::host_text(written).is_ok_and(|host| host == name));
         found.map(|written| span(file, text, written))
     })
 }
@@ -181,9 +153,9 @@ impl Reader {
     }
 }
 
-/// Lines without their ends and a byte order mark.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.strip_prefix('\u{feff}').unwrap_or(text).lines()
+/// The text without a byte order mark.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// The place of a part of a file's text: the distance between the two.
@@ -299,7 +271,9 @@ mod tests {
     fn a_zone_tells_a_name_from_what_is_beneath_it() {
         let text = "b.x CNAME .\n*.b.x CNAME .\na.x CNAME .\na.x CNAME *.\n*.c.x CNAME .\nb.x A 0.0.0.0\n";
         let (Contents { names, alone, beneath, .. }, faults) = read_all(ListFormat::Rpz, &[], text);
-        assert_eq!((names, alone, beneath), (vec!["b.x".to_owned()], vec!["a.x".to_owned()], vec!["c.x".to_owned()]));
+        assert_eq!(names, ["b.x"]);
+        assert_eq!(alone, ["a.x"]);
+        assert_eq!(beneath, ["c.x"]);
         assert_eq!(faults, []);
     }
 
@@ -315,7 +289,8 @@ mod tests {
     fn cosmetic_rules_are_passed_over_and_counted_where_the_policy_says_so() {
         let text = "a.example ##comment\nb.example##.banner\n##.ad\n## a heading\n#####\n";
         let (names, faults) = read_all(ListFormat::Domains, &[Kind::Cosmetic], text);
-        assert_eq!((names.names.as_slice(), faults.len()), (["a.example".to_owned()].as_slice(), 0));
+        assert_eq!(names.names, ["a.example"]);
+        assert_eq!(faults.len(), 0);
         assert_eq!(names.skipped, [("cosmetic".to_owned(), 2)]);
     }
 }

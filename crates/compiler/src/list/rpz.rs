@@ -122,6 +122,11 @@ fn entry<'l>(trigger: &'l str, record_type: &str, data: &str, line: &'l str) -> 
         "cname" => match data.as_str() {
             "." | "*." | "rpz-drop." => None,
             "" => return Line::Unreadable(format!("`{}` has no action", excerpt(line)), "what blocks is `CNAME .`"),
+            // What blocks would pass for what answers otherwise.
+            within if within.contains(['(', ')']) => {
+                let message = format!("`{}` has parentheses around its action", excerpt(line));
+                return Line::Unreadable(message, "write each record on one line, without them");
+            }
             "rpz-passthru." => Some(Kind::Exception),
             // How a name was taken out before there was `rpz-passthru.`.
             itself if itself.strip_suffix('.').is_some_and(|data| data.eq_ignore_ascii_case(trigger)) => {
@@ -265,6 +270,8 @@ mod tests {
         for unreadable in [
             "x.example",
             "x.example CNAME",
+            "x.example CNAME ( . )",
+            "x.example CNAME (.)",
             "x.example. CNAME .",
             "  CNAME .",
             "  A 0.0.0.0",

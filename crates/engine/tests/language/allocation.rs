@@ -1,6 +1,6 @@
-//! Deciding allocates nothing once its scratch has been used.
+//! Deciding allocates nothing once its scratch has been used, and judging no more for rules that do not match.
 
-use crate::support::{Request, get, table};
+use crate::support::{Placeholders, Request, get, table};
 use tidegate_engine::{Effect, Policy, Target};
 
 const POLICY: &str = r#"
@@ -51,4 +51,43 @@ fn allowing_and_denying_allocate_nothing_with_a_used_scratch() {
         });
         assert_eq!(counted.count_total, 0, "{}", request.url);
     }
+}
+
+#[test]
+fn a_header_that_many_rules_speak_with_is_read_once() {
+    let allocated = |rules: usize, more: &str, url: &str| {
+        let rule = |number| {
+            format!(
+                "[[rule]]\nid = \"r{number}\"\neffect = \"allow\"\ncustomers = [\"c{number}\"]\n\
+                 hosts = [\"t{number}-*.apps.example\"]\nset = {{ x-tenant = \"{{customer}}\" }}\n"
+            )
+        };
+        let head = "default = \"allow\"\n[identity]\ncustomer = \"customer_name\"\n".to_owned();
+        let bytes = table(&(head + more + &(0..rules).map(rule).collect::<String>()));
+        let policy = Policy::from_bytes(&bytes).unwrap();
+        let (request, mut scratch) = (get(url), policy.scratch());
+        let target = Target::parse(request.url);
+        let table = tidegate_table::Table::from_bytes(&bytes).unwrap();
+        let mut filed = 0;
+        let mut count = |posting: tidegate_table::Posting<'_>| filed += posting.reserved().count();
+        count(table.posting_of_all().unwrap());
+        table
+            .sets_of_host("t1-x.apps.example", |set, _| {
+                table.posting_of_set(set).unwrap().into_iter().for_each(&mut count);
+            })
+            .unwrap();
+        let allocations = allocation_counter::measure(|| {
+            let judgement = policy.judge(&request.view(&target), &mut scratch, &Placeholders);
+            assert_eq!(judgement.effect, Effect::Allow);
+        });
+        (allocations.count_total, filed)
+    };
+    for url in ["https://t1-x.apps.example/", "https://nobody.apps.example/"] {
+        let [few, many] = [3, 300].map(|rules| allocated(rules, "", url).0);
+        assert_eq!(few, many, "{url}");
+    }
+    // Where the header is reserved on every host, no automaton has to be asked.
+    let everywhere =
+        "[[rule]]\nid = \"all\"\neffect = \"allow\"\npaths = [\"/never\"]\nset = { x-tenant = \"{customer}\" }\n";
+    assert_eq!(allocated(300, everywhere, "https://t1-x.apps.example/").1, 1);
 }

@@ -111,7 +111,8 @@ fn what_is_explained_is_what_was_decided() {
                 matching.partition(|trace| trace.effect == tidegate_engine::Effect::Deny);
             let deciding = if denied.is_empty() { allowed } else { denied };
             let deciding: Vec<_> = deciding.iter().map(|trace| trace.rule.index).collect();
-            assert_eq!(policy.decide(&view, &mut scratch).rules(), deciding, "{url} {tags:?}");
+            let decided: Vec<_> = policy.decide(&view, &mut scratch).rules().collect();
+            assert_eq!(decided, deciding, "{url} {tags:?}");
         }
     }
 }

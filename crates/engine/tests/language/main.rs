@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that panics fails, as it should")]
 
 mod allocation;
+mod candidates;
 mod decide;
 mod explain;
 mod forwarding;

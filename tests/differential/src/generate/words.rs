@@ -16,6 +16,7 @@ pub(super) const OWN_HOSTS: &[&str] = &[
     "api.*.example.com",
     "**.api.example.com",
     "v*.**.example.com",
+    "api*.corp.example",
     "*b*.a.example",
     "API.Example.com.",
     "api_1.example.com",
@@ -64,8 +65,10 @@ pub(super) const OTHER_DOMAINS: &[&str] =
 
 pub(super) const TENANT_DOMAINS: &[&str] = &["apps.example.org", "tenants.example"];
 
-/// Regexes, each with hosts that it matches.
+/// Regexes, each with hosts that it matches. Some of the texts are globs too ([`OWN_HOSTS`]), and mean something else.
 pub(super) const HOST_REGEXES: &[(&str, &[&str])] = &[
+    ("api*.example.com", &["ap-example.com", "api-example.com", "api.example.com"]),
+    ("api*.corp.example", &["ap.corp.example", "api-corp.example", "api-corp-example"]),
     (r"(api|www)\.example\.com", &["api.example.com", "www.example.com"]),
     (r"[a-z]+\.a\.example", &["b.a.example", "x.a.example"]),
     (r"[^.]+\.example\.com", &["v1.example.com", "api.example.com"]),
@@ -74,6 +77,9 @@ pub(super) const HOST_REGEXES: &[(&str, &[&str])] = &[
     (r"api-[0-9]{1,3}\.example\.com", &["api-7.example.com", "api-123.example.com"]),
     (r"(?x) v[12] \. api \. example \. com # both versions", &["v1.api.example.com", "v2.api.example.com"]),
     (r".*", &["a.example"]),
+    (r"[a-z0-9.]+\.(api|www)\.example\.com", &["v1.api.example.com", "x.y.www.example.com"]),
+    (r"(b\.)?a\.example", &["a.example", "b.a.example"]),
+    (r"www(?:[0-9]+)?\.example\.com", &["www.example.com", "www7.example.com"]),
 ];
 
 pub(super) const PATHS: &[&str] = &[
@@ -112,11 +118,13 @@ pub(super) const PATH_REGEXES: &[(&str, &[&str])] = &[
     (r"/(users|groups)/\d+", &["/users/7", "/groups/42"]),
     ("(?x) / v1 / [a-z]+ # whatever", &["/v1/users"]),
     ("/caf%C3%A9", &["/café", "/caf%c3%a9"]),
+    ("/users(?:[0-9/]{1,2})?", &["/users", "/users/7"]),
     (".*", &["/"]),
 ];
 
 /// Customers that policies and requests name.
-pub(super) const CUSTOMERS: &[&str] = &["acme", "beta-1", "beta-2", "gamma", "zoë", "a b", "x.y/z", "ACME"];
+pub(super) const CUSTOMERS: &[&str] =
+    &["acme", "beta-1", "beta-2", "gamma", "zoë", "a b", "x.y/z", "ACME", "beta-12", "beta"];
 
 /// Shares of customers that a rollout enforces, in percent, and customers on both sides of their bounds: by their hashes they
 /// are in the places 0, 1,233, 1,234, 4,999, 5,000 and 9,999 of 10,000.
@@ -125,7 +133,7 @@ pub(super) const CUSTOMERS_AT_SHARES: &[&str] = &["c3538", "c2220", "c17902", "c
 
 /// Names and globs in conditions.
 pub(super) const CUSTOMER_GLOBS: &[&str] =
-    &["acme", "beta-*", "gamma", "*", "a*", "*-1", "zoë", "b*-**", "a b", "?cme"];
+    &["acme", "beta-*", "gamma", "*", "a*", "*-1", "zoë", "b*-**", "a b", "?cme", "beta-1*", "beta*", "zo*"];
 
 pub(super) const TAGS: &[&str] = &["paid", "canary", "free", "eu west"];
 

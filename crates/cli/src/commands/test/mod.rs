@@ -17,8 +17,9 @@ use tidegate_test::{CaseReport, FileReport, Mismatch, Options, SUFFIX, Target};
 
 use crate::cli::Format;
 use crate::outcome::{Failure, Outcome};
+use crate::progress::Of;
 use crate::terminal::Terminal;
-use crate::{files, json, render};
+use crate::{cache, files, json, render};
 
 /// Where test files are looked for.
 const FOLDER: &str = "policies";
@@ -164,13 +165,18 @@ fn run_once(
             _ => Target::Native,
         },
         coverage: args.coverage || args.min_coverage.is_some(),
+        cache: None,
     };
     let mut reports = Vec::new();
     for path in files {
+        let progress = terminal.progress(&format!("testing {}", path.display()), Of::Time);
+        let cache = cache::of(path);
+        let options = Options { cache: cache.as_ref(), ..options };
         let report = match elsewhere {
             Some(elsewhere) => tidegate_test::run_elsewhere(path, &options, elsewhere.as_mut()),
             None => tidegate_test::run(path, &options),
         };
+        drop(progress);
         for (sources, diagnostics) in &report.findings {
             terminal.findings(sources, diagnostics);
         }
