@@ -1,14 +1,14 @@
-//! The upstream's answer, on its way to the tenant.
+//! The head of an upstream's answer, on its way to the tenant.
 //!
 //! Status, body and headers pass; the body as a stream that nobody reads here, still compressed if it came so. Out of the headers
 //! go what the forwarding does not let through, and every secret that went into the request, as it stands or percent-encoded, in part or whole:
 //! an upstream that echoes its request into a `location` or an error header shows no key. Bodies are not searched.
+//!
+//! This is for answers to requests that carry a credential. Of others, all that is dropped is what an upstream says
+//! under our own name, and [`crate::exchange`] sees to that.
 
+use serde::{Deserialize, Serialize};
 use tidegate_engine::{Forwarding, Header};
-use wasm_bindgen::JsValue;
-use web_sys::{Response, ResponseInit};
-
-use crate::js;
 
 /// What stands in an answer's headers where a secret stood.
 const BLANK: &str = "***";
@@ -25,6 +25,14 @@ impl Blanked {
         values.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         values.dedup();
         Self(values)
+    }
+
+    /// Whether one of them stands in a text.
+    fn is_in(&self, text: &str) -> bool {
+        let begins_with_one = |(at, _): (usize, char)| {
+            text.get(at..).is_none_or(|rest| self.0.iter().any(|value| after(rest, value).is_some()))
+        };
+        !self.0.is_empty() && text.char_indices().any(begins_with_one)
     }
 
     /// A text without them.
@@ -68,35 +76,22 @@ fn escaped(high: u8, low: u8) -> Option<u32> {
     Some(digit(high)? << 4 | digit(low)?)
 }
 
-/// The headers that the tenant sees.
-fn headers(upstream: Vec<Header>, forwarding: &Forwarding, blanked: &Blanked) -> Vec<Header> {
-    upstream
-        .into_iter()
-        .filter(|(name, _)| forwarding.answer_passes(name))
-        .map(|(name, value)| (name, blanked.clean(value)))
-        .collect()
-}
+/// Status text and headers of an answer, as they cross the border.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Head(pub(crate) String, pub(crate) Vec<Header>);
 
-/// The answer that the tenant gets.
-pub(crate) fn answer(upstream: &Response, forwarding: &Forwarding, blanked: &Blanked) -> Result<Response, String> {
-    #[cfg(feature = "deliberate-trap")]
-    crate::trap::spring(&upstream.headers(), "after-the-answer");
-    let thrown = |error: JsValue| js::failed("the answer cannot be passed on", &error);
-    let status = upstream.status();
-    let init = ResponseInit::new();
-    init.set_status(status);
-    init.set_status_text(&blanked.clean(upstream.status_text()));
-    init.set_headers_headers(&js::write_headers(&headers(
-        js::read_headers(&upstream.headers())?,
-        forwarding,
-        blanked,
-    ))?);
-    if let Some(socket) = js::web_socket(upstream) {
-        js::set_web_socket(&init, &socket).map_err(thrown)?;
+impl Head {
+    /// What the tenant sees of it, where that is something else: most answers show nothing that must be hidden.
+    pub(crate) fn shown(&self, forwarding: &Forwarding, blanked: &Blanked) -> Option<Self> {
+        let Self(status_text, headers) = self;
+        let passes = |(name, value): &Header| forwarding.answer_passes(name) && !blanked.is_in(value);
+        if headers.iter().all(passes) && !blanked.is_in(status_text) {
+            return None;
+        }
+        let headers = headers.iter().filter(|(name, _)| forwarding.answer_passes(name));
+        let headers = headers.map(|(name, value)| (name.clone(), blanked.clean(value.clone()))).collect();
+        Some(Self(blanked.clean(status_text.clone()), headers))
     }
-    // Statuses that have no body (WHATWG Fetch, "null body status"): a `Response` of them must not be given one.
-    let body = if matches!(status, 101 | 204 | 205 | 304) { None } else { upstream.body() };
-    Response::new_with_opt_readable_stream_and_init(body.as_ref(), &init).map_err(thrown)
 }
 
 #[cfg(test)]
@@ -107,21 +102,32 @@ mod tests {
         Blanked::new(values.iter().copied())
     }
 
-    fn pairs(pairs: &[(&str, &str)]) -> Vec<Header> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    fn head(pairs: &[(&str, &str)]) -> Head {
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Head("OK".to_owned(), pairs.iter().map(pair).collect())
+    }
+
+    fn shown(upstream: &Head, secrets: &[&str]) -> Head {
+        upstream.shown(&Forwarding::default(), &blanked(secrets)).unwrap_or_else(|| upstream.clone())
     }
 
     #[test]
     fn secrets_are_blanked_wherever_they_stand() {
-        let upstream = pairs(&[
+        let upstream = head(&[
             ("location", "https://a.example/?key=s3cret&again=s3cret"),
             ("x-echo", "Bearer a.b.c"),
             ("etag", "e"),
         ]);
         assert_eq!(
-            headers(upstream, &Forwarding::default(), &blanked(&["s3cret", "a.b.c"])),
-            pairs(&[("location", "https://a.example/?key=***&again=***"), ("x-echo", "Bearer ***"), ("etag", "e")])
+            shown(&upstream, &["s3cret", "a.b.c"]),
+            head(&[("location", "https://a.example/?key=***&again=***"), ("x-echo", "Bearer ***"), ("etag", "e")])
         );
+    }
+
+    #[test]
+    fn a_secret_in_a_status_text_is_blanked() {
+        let upstream = Head("Bad key s3cret".to_owned(), Vec::new());
+        assert_eq!(shown(&upstream, &["s3cret"]), Head("Bad key ***".to_owned(), Vec::new()));
     }
 
     #[test]
@@ -148,14 +154,24 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_found_wherever_it_is_blanked_and_nowhere_else() {
+        for text in
+            ["s3cret", "key=s3cret", "é s3cret é", "/?k=s3%63ret", "%733cret", "s3s3cret", "s3cre", "s3cre%7", ""]
+        {
+            let blanked = blanked(&["s3cret", "another"]);
+            assert_eq!(blanked.is_in(text), blanked.clean(text.to_owned()) != text, "{text}");
+        }
+    }
+
+    #[test]
     fn each_set_cookie_stays_a_header_of_its_own() {
-        let upstream = pairs(&[("set-cookie", "a=1"), ("set-cookie", "b=2")]);
-        assert_eq!(headers(upstream.clone(), &Forwarding::default(), &blanked(&[])), upstream);
+        let upstream = head(&[("set-cookie", "a=1"), ("set-cookie", "b=2")]);
+        assert_eq!(shown(&upstream, &[]), upstream);
     }
 
     #[test]
     fn an_upstream_cannot_speak_as_tidegate() {
-        let upstream = pairs(&[("tidegate-decision", "forged"), ("x-a", "b")]);
-        assert_eq!(headers(upstream, &Forwarding::default(), &blanked(&[])), pairs(&[("x-a", "b")]));
+        let upstream = head(&[("tidegate-decision", "forged"), ("x-a", "b")]);
+        assert_eq!(shown(&upstream, &[]), head(&[("x-a", "b")]));
     }
 }

@@ -5,14 +5,14 @@ use std::fmt;
 
 use tidegate_engine::{JwtSpec, Secrets};
 
-use crate::identity::Parameter;
-use crate::key::{self, KeyError, KeyRing};
+use crate::exchange::Exchange;
+use crate::key::{KeyError, KeyRing};
 use crate::signature::{self, Claims};
 use crate::token::{TokenCache, TokenKey};
 
 /// The Worker's secrets: own string properties of `env`.
-pub(crate) struct EnvSecrets<'e, P> {
-    env: &'e P,
+pub(crate) struct EnvSecrets<'e> {
+    exchange: &'e Exchange,
     /// The first name that was asked for and is not there; the log tells the operator.
     missing: RefCell<Option<String>>,
 }
@@ -35,10 +35,11 @@ pub(crate) struct Credentials {
     tokens: TokenCache,
 }
 
-impl<'e, P> EnvSecrets<'e, P> {
-    /// The secrets in `env`.
-    pub(crate) fn new(env: &'e P) -> Self {
-        Self { env, missing: RefCell::new(None) }
+impl<'e> EnvSecrets<'e> {
+    /// The secrets in the environment of this request. None is kept for the next: outbound parameters stand there, too, and
+    /// differ by request.
+    pub(crate) fn new(exchange: &'e Exchange) -> Self {
+        Self { exchange, missing: RefCell::new(None) }
     }
 
     /// What to tell the operator, if a secret was asked for that is not there.
@@ -47,9 +48,9 @@ impl<'e, P> EnvSecrets<'e, P> {
     }
 }
 
-impl<P: Parameter> Secrets for EnvSecrets<'_, P> {
+impl Secrets for EnvSecrets<'_> {
     fn secret(&self, name: &str) -> Option<String> {
-        let value = self.env.own(name).and_then(|value| value.text());
+        let value = self.exchange.secret(name).ok().flatten();
         if value.is_none() {
             self.missing.replace(Some(name.to_owned()));
         }
@@ -68,8 +69,8 @@ impl Credentials {
     ) -> Result<String, TokenError> {
         let secret = || spec.secret.clone();
         let value = secrets.secret(&spec.secret).ok_or_else(|| TokenError::Missing { secret: secret() })?;
-        let fingerprint = key::fingerprint(&value);
         let keys = &mut self.keys;
+        let fingerprint = keys.fingerprint(&value);
         self.tokens.token(TokenKey::new(spec, policy, fingerprint), now, |token, validity| {
             let key = keys
                 .key(token.alg, &value, fingerprint)

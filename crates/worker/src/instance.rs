@@ -7,8 +7,8 @@
 //! ```text
 //!   a request traps ──► this instance is dead ──► the next request, whosever it is: a fresh instance of the same module
 //!                          ├── the request itself: nothing goes out any more, the tenant's `fetch` throws
-//!                          └── those under way: their answers are lost, the tenants' `fetch`es throw; bodies that were
-//!                              handed on go on streaming, for they never pass here
+//!                          └── those under way: what has to come back here is lost, the tenants' `fetch`es throw: answers
+//!                              to requests with a credential. Other answers, and bodies, never pass here and arrive
 //! ```
 //!
 //! The glue of `worker` makes the fresh instance, where its `criticalError` says so; but it notices Wasm's own traps only,

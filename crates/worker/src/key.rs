@@ -33,11 +33,29 @@ pub(crate) enum KeyError {
 #[derive(Default)]
 pub(crate) struct KeyRing {
     keys: HashMap<(Algorithm, Fingerprint), Result<EncodingKey, KeyError>>,
+    /// Secrets that were seen lately, the oldest first: a hash of one costs more than comparing it with all of these.
+    seen: Vec<(String, Fingerprint)>,
 }
 
 impl KeyRing {
     /// Far over what a policy names; it bounds what a runtime that changes secrets in place could make us hold.
     const CAPACITY: usize = 64;
+
+    /// As few as one request may need, and some.
+    const SEEN: usize = 8;
+
+    /// What a secret is known by.
+    pub(crate) fn fingerprint(&mut self, secret: &str) -> Fingerprint {
+        if let Some((_, known)) = self.seen.iter().find(|(seen, _)| seen == secret) {
+            return *known;
+        }
+        if self.seen.len() >= Self::SEEN {
+            self.seen.remove(0);
+        }
+        let fingerprint = fingerprint(secret);
+        self.seen.push((secret.to_owned(), fingerprint));
+        fingerprint
+    }
 
     /// The key that a secret holds.
     pub(crate) fn key(
@@ -118,7 +136,8 @@ mod tests {
         for number in 0..KeyRing::CAPACITY * 3 {
             let secret = format!("{number:032}");
             assert!(ring.key(Algorithm::Hs256, &secret, fingerprint(&secret)).is_ok());
-            assert!(ring.keys.len() <= KeyRing::CAPACITY);
+            assert_eq!(ring.fingerprint(&secret), fingerprint(&secret));
+            assert!(ring.keys.len() <= KeyRing::CAPACITY && ring.seen.len() <= KeyRing::SEEN);
         }
     }
 }

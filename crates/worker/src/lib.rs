@@ -6,28 +6,29 @@
 //!   tenant's fetch()
 //!      │  Request, env (outbound parameters, secrets)
 //!      ▼
+//!   exchange     all that is judged, in one text: read once, before anything is done to it
+//!      │         whose request it is: own properties of env, by the policy's paths
+//!      ▼
 //!   policy       the table in this module's own section, loaded once for each isolate      ── none ──► policy-unavailable
 //!      ▼
-//!   identity     whose request is it: own properties of env, by the policy's paths
-//!      ▼
-//!   received     method, canonical URL, headers, clock: read once, before anything is done to them
+//!   received     method, canonical URL, headers, identity, clock
 //!      ▼
 //!   judge        the engine: deny wins, special hosts, allow with obligations, default     ── deny ──► its reason
 //!      ▼
 //!   credential   the token, signed or still good; key and secret from env                  ── fault ─► credential-unavailable
 //!      ▼
-//!   forward      a new Request: judged URL, hygienic headers, obligations, the body's stream ─ fault ─► evaluation-fault
+//!   exchange     what goes out: judged URL, hygienic headers, obligations, the body's stream ─ fault ─► evaluation-fault
 //!      ▼
 //!   record       one line on the log, whatever was decided                                 ── deny ──► refusal: 403
 //!      ▼
-//!   send         redirects by hand: the tenant's own fetch follows, each hop comes back    ── fails ─► 502, logged
+//!   exchange     redirects by hand: the tenant's own fetch follows, each hop comes back    ── fails ─► 502, logged
 //!      ▼
-//!   answer       status, headers without secrets, the body's stream
+//!   answer       as it came, or without secrets; the body's stream
 //! ```
 //!
 //! Everything up to the way out happens in one go, so requests that are served at once by one isolate never see each
-//! other's state. There is one way out, `send`, and it takes an `Outgoing`, which only an allowing
-//! judgement yields. Whatever fails on the way there refuses the request; what traps ends it ([`instance`]).
+//! other's state. There is one way out, [`exchange`]'s `send`; it sends what was built of an allowing judgement and
+//! nothing else. Whatever fails on the way there refuses the request; what traps ends it ([`instance`]).
 //!
 //! # What this crate does not do
 //! It has no opinion: which request may go where is the engine's to say, from a table that the compiler made. It searches no
@@ -53,16 +54,15 @@
 
 mod answer;
 mod credential;
-mod forward;
+mod exchange;
 mod identity;
 mod instance;
-mod js;
 mod key;
+pub mod pending;
 mod policy;
 mod received;
 mod record;
 mod refusal;
-pub mod send;
 mod signature;
 mod token;
 #[cfg(feature = "deliberate-trap")]
@@ -70,42 +70,58 @@ mod trap;
 
 use std::cell::OnceCell;
 
-use tidegate_engine::{Forwarding, Judgement, Policy, Reason};
+use serde::Serialize;
+use tidegate_engine::{Header, Judgement, Policy, Reason, Sent};
 use wasm_bindgen::prelude::*;
-use web_sys::Request;
 // Starts the instance, and makes a fresh one where `instance` asks for it.
 use worker as _;
 
 use crate::answer::Blanked;
 use crate::credential::{Credentials, EnvSecrets};
-use crate::identity::Tenant;
+use crate::exchange::Exchange;
+use crate::pending::Pending;
 use crate::received::Received;
 use crate::record::Record;
 use crate::refusal::Problem;
-use crate::send::{Pending, send};
 
 /// The handler: a `Response`, or the promise of one. `worker::event` would make a future of it, which awaits the answer in
-/// Rust; [`send`] says why nothing here does.
+/// Rust; [`exchange`] says why nothing here does.
 #[wasm_bindgen]
-pub fn fetch(request: &Request, env: &JsValue) -> JsValue {
+pub fn fetch(request: &JsValue, env: &JsValue) -> JsValue {
     instance::guard();
-    let decision = js::unique_id();
-    let Ruling { judgement, outgoing, .. } = rule_and_record(request, env, &decision);
+    let exchange = Exchange::new(request, env);
+    let received = match policy::with_identity_paths(|paths| exchange.see(paths)) {
+        Ok(seen) => Received::read(&seen),
+        Err(thrown) => Err(exchange::failed("the request cannot be read", &thrown)),
+    };
+    let policy = policy::of_isolate();
+    let ruling = match (policy, &received) {
+        (Err(fault), _) => Ruling::refused(Judgement::denied(Reason::PolicyUnavailable), fault),
+        (_, Err(fault)) => Ruling::refused(Judgement::denied(Reason::EvaluationFault), fault),
+        (Ok(policy), Ok(received)) => rule(policy, received, &exchange),
+    };
+    let received = received.as_ref().ok();
+    let unread = || exchange.decision();
+    let decision = received.map_or_else(unread, |received| received.decision.clone());
+    let Ruling { judgement, fault, outgoing } = ruling;
+    record::log(&Record::new(&decision, policy.ok(), received, &judgement, fault.as_deref(), &isolate()));
     match outgoing {
-        None => Problem::refused(&judgement, &decision).response().into(),
-        Some(Outgoing { request, forwarding, blanked }) => {
+        None => {
+            let problem = Problem::refused(&judgement, &decision);
+            exchange.refuse(problem.status(), problem.reason(), &problem.body())
+        }
+        Some(Outgoing { pending }) => {
             #[cfg(feature = "deliberate-trap")]
-            trap::spring(&request.headers(), "before-sending");
-            send(&request, Pending::new(decision, forwarding, blanked)).into()
+            trap::spring(received.map_or(&[], |received| &received.headers), "before-sending");
+            exchange.send(pending).into()
         }
     }
 }
 
-/// A request that may go out, and what its answer must go through.
+/// A request that was built and may go out.
 struct Outgoing {
-    request: Request,
-    forwarding: Forwarding,
-    blanked: Blanked,
+    /// What its answer must go through, where it carries a credential.
+    pending: Option<Pending>,
 }
 
 /// What was decided, and what is left to do.
@@ -117,29 +133,41 @@ struct Ruling {
     outgoing: Option<Outgoing>,
 }
 
-fn rule_and_record(request: &Request, env: &JsValue, decision: &str) -> Ruling {
-    let policy = policy::of_isolate();
-    let identity = policy.ok().and_then(Policy::identity);
-    let received = Received::read(request, identity.map(|identity| Tenant::read(env, identity)).unwrap_or_default());
-    let ruling = match (policy, &received) {
-        (Err(fault), _) => Ruling::refused(Judgement::denied(Reason::PolicyUnavailable), fault),
-        (_, Err(fault)) => Ruling::refused(Judgement::denied(Reason::EvaluationFault), fault),
-        (Ok(policy), Ok(received)) => rule(policy, received, request, &EnvSecrets::new(env)),
-    };
-    let Ruling { judgement, fault, .. } = &ruling;
-    record::log(&Record::new(decision, policy.ok(), received.as_ref().ok(), judgement, fault.as_deref(), &isolate()));
-    ruling
+/// The request that goes out, as [`exchange`] builds it. What is not said is as it was seen.
+#[derive(Serialize)]
+struct Verdict<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'a str>,
+    no_store: bool,
+    headers: Vec<Said<'a>>,
 }
 
-fn rule(
-    policy: &'static Policy<'static>,
-    received: &Received,
-    request: &Request,
-    secrets: &EnvSecrets<'_, JsValue>,
-) -> Ruling {
+/// A header, as it is said to [`exchange`].
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Said<'a> {
+    /// By its number among those that were seen.
+    Number(usize),
+    /// In full.
+    Header(&'a Header),
+}
+
+impl<'a> Said<'a> {
+    fn of(sent: &'a Sent) -> Self {
+        match sent {
+            Sent::Received(place) => Self::Number(*place),
+            Sent::Set(header) => Self::Header(header),
+        }
+    }
+}
+
+fn rule(policy: &'static Policy<'static>, received: &Received, exchange: &Exchange) -> Ruling {
     #[cfg(feature = "deliberate-trap")]
-    trap::spring(&request.headers(), "before-judgement");
-    let mut judgement = policy::judge(policy, &received.view(), secrets);
+    trap::spring(&received.headers, "before-judgement");
+    let secrets = EnvSecrets::new(exchange);
+    let mut judgement = policy::judge(policy, &received.view(), &secrets);
     let (Some(forwarding), Ok(target)) = (&judgement.forwarding, &received.target) else {
         let invalid = received.target.as_ref().err().map(ToString::to_string);
         let fault = invalid.or_else(|| judgement.fault.map(|fault| fault.to_string())).or_else(|| secrets.complaint());
@@ -147,19 +175,37 @@ fn rule(
     };
     let token = match &forwarding.jwt {
         None => None,
-        Some(spec) => match Credentials::of_isolate(|kept| kept.token(spec, policy.digest(), received.now, secrets)) {
+        Some(spec) => match Credentials::of_isolate(|kept| kept.token(spec, policy.digest(), received.now, &secrets)) {
             Ok(token) => Some(token),
             Err(error) => return Ruling::refused(judgement.without_token(), &error.to_string()),
         },
     };
-    let blanked = Blanked::new(forwarding.secrets().chain(&token).map(String::as_str));
-    let headers = forwarding.headers(&received.headers, token.as_deref());
-    match forward::build(target, &received.method, &headers, request.body().as_ref(), forwarding.no_store) {
-        Ok(request) => {
-            let outgoing = judgement.forwarding.take().map(|forwarding| Outgoing { request, forwarding, blanked });
-            Ruling { judgement, fault: None, outgoing }
-        }
-        Err(fault) => Ruling::refused(Judgement::denied(Reason::EvaluationFault), &fault),
+    let sent = forwarding.sent(&received.headers, token.as_deref());
+    let verdict = Verdict {
+        url: (target.url() != received.raw_url).then(|| target.url()),
+        method: (received.method != received.raw_method).then_some(received.method.as_str()),
+        no_store: forwarding.no_store,
+        headers: sent.iter().map(Said::of).collect(),
+    };
+    if let Some(fault) = build(exchange, &verdict) {
+        return Ruling::refused(Judgement::denied(Reason::EvaluationFault), &fault);
+    }
+    let outgoing = judgement.forwarding.take().map(|forwarding| Outgoing {
+        pending: forwarding.has_credential().then(|| {
+            let blanked = Blanked::new(forwarding.secrets().chain(&token).map(String::as_str));
+            Pending::new(forwarding, blanked)
+        }),
+    });
+    Ruling { judgement, fault: None, outgoing }
+}
+
+/// Makes the request that goes out. Says what is wrong with it, if something is.
+fn build(exchange: &Exchange, verdict: &Verdict<'_>) -> Option<String> {
+    // Texts and lists of texts: this cannot fail. Were it to, an empty text builds nothing.
+    let verdict = serde_json::to_string(verdict).unwrap_or_default();
+    match exchange.build(&verdict) {
+        Ok(fault) => fault,
+        Err(thrown) => Some(exchange::failed("the runtime does not take the request", &thrown)),
     }
 }
 
@@ -174,5 +220,5 @@ fn isolate() -> String {
     thread_local! {
         static ISOLATE: OnceCell<String> = const { OnceCell::new() };
     }
-    ISOLATE.with(|id| id.get_or_init(js::unique_id).clone())
+    ISOLATE.with(|id| id.get_or_init(exchange::unique_id).clone())
 }

@@ -10,9 +10,11 @@
 
 use std::cell::{Cell, OnceCell};
 
-use js_sys::{ArrayBuffer, Uint8Array, WebAssembly};
+use js_sys::{ArrayBuffer, JSON, Uint8Array, WebAssembly};
 use tidegate_engine::{Judgement, Policy, RequestView, Scratch, Secrets};
-use wasm_bindgen::JsCast as _;
+use wasm_bindgen::{JsCast as _, JsValue};
+
+use crate::identity::Paths;
 
 /// The custom section that holds the table; `tidegate build` writes it.
 const SECTION: &str = "tidegate.policy";
@@ -23,6 +25,19 @@ pub(crate) fn of_isolate() -> Result<&'static Policy<'static>, &'static str> {
         static POLICY: OnceCell<Result<&'static Policy<'static>, &'static str>> = const { OnceCell::new() };
     }
     POLICY.with(|policy| *policy.get_or_init(|| load().map_err(|fault| &*fault.leak())))
+}
+
+/// Runs `read` on where the policy says that the identity stands, as [`crate::exchange`] wants it; null without a policy that says
+/// so.
+pub(crate) fn with_identity_paths<T>(read: impl FnOnce(&JsValue) -> T) -> T {
+    thread_local! {
+        static PATHS: OnceCell<JsValue> = const { OnceCell::new() };
+    }
+    let make = || {
+        let identity = of_isolate().ok().and_then(Policy::identity)?;
+        JSON::parse(&serde_json::to_string(&Paths::new(identity)).ok()?).ok()
+    };
+    PATHS.with(|paths| read(paths.get_or_init(|| make().unwrap_or(JsValue::NULL))))
 }
 
 /// Judges a request. The engine's working room is made once and used again.

@@ -21,6 +21,7 @@ use serde::Serialize;
 use tidegate_engine::canonical::{PathReading, Scheme};
 use tidegate_engine::{Judgement, Policy, RuleRef};
 
+use crate::exchange;
 use crate::received::Received;
 
 /// What is logged of one decision.
@@ -52,14 +53,6 @@ pub(crate) struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<&'a str>,
     isolate: &'a str,
-}
-
-/// An allowed request that got no answer.
-#[derive(Debug, Serialize)]
-pub(crate) struct UpstreamFailed<'a> {
-    event: &'static str,
-    decision: &'a str,
-    error: &'a str,
 }
 
 impl<'a> Record<'a> {
@@ -105,20 +98,19 @@ impl<'a> Record<'a> {
     }
 }
 
-impl<'a> UpstreamFailed<'a> {
-    /// No answer came to the request of this decision.
-    pub(crate) fn new(decision: &'a str, error: &'a str) -> Self {
-        Self { event: "upstream-failed", decision, error }
+/// One line on the log.
+pub(crate) fn log(record: &Record<'_>) {
+    // Texts, flags and lists of texts: this cannot fail.
+    let mut line = Vec::with_capacity(LINE);
+    if serde_json::to_writer(&mut line, record).is_ok()
+        && let Ok(line) = String::from_utf8(line)
+    {
+        exchange::log(&line);
     }
 }
 
-/// One line on the log.
-pub(crate) fn log(event: &impl Serialize) {
-    // Texts, flags and lists of texts: this cannot fail.
-    if let Ok(line) = serde_json::to_string(event) {
-        web_sys::console::log_1(&line.into());
-    }
-}
+/// What a line takes that is none of the long ones, in bytes.
+const LINE: usize = 1024;
 
 /// The most tags that go to the log.
 const MAX_TAGS: usize = 64;
@@ -148,8 +140,11 @@ mod tests {
 
     fn received(url: &str, customer: &str) -> Received {
         Received {
+            decision: "id-1".into(),
             method: "GET".into(),
+            raw_method: "GET".into(),
             target: Target::parse(url),
+            raw_url: url.into(),
             headers: vec![("authorization".into(), "Bearer s3cret".into())],
             tenant: Tenant { customer: Some(customer.into()), tags: Some(vec!["paid".into()]), vars: None },
             now: 1_795_308_940,

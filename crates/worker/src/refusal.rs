@@ -11,11 +11,8 @@
 
 use serde::Serialize;
 use tidegate_engine::{Judgement, Refusal};
-use web_sys::{Response, ResponseInit};
 
-use crate::js;
-
-/// An answer that this Worker makes itself.
+/// What is said of a refused request.
 #[derive(Debug, Serialize)]
 pub(crate) struct Problem<'a> {
     #[serde(rename = "type")]
@@ -35,45 +32,20 @@ impl<'a> Problem<'a> {
         Self { kind: "about:blank", title, status, reason, rule, detail, decision }
     }
 
-    /// The request was allowed, went out, and no answer came. Not a refusal: the reason is none of a decision's.
-    pub(crate) fn upstream_failed(decision: &'a str) -> Self {
-        Self {
-            kind: "about:blank",
-            title: "Bad Gateway",
-            status: 502,
-            reason: "upstream-failed",
-            rule: None,
-            detail: Some("the request was allowed, but no usable answer came from the upstream"),
-            decision,
-        }
+    /// The status that goes with it.
+    pub(crate) fn status(&self) -> u16 {
+        self.status
     }
 
-    fn body(&self) -> String {
+    /// The stable code.
+    pub(crate) fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// The document.
+    pub(crate) fn body(&self) -> String {
         // Numbers and texts only, so this cannot fail; were it to, the status alone says enough.
         serde_json::to_string(self).unwrap_or_default()
-    }
-
-    fn headers(&self) -> [(String, String); 4] {
-        [
-            ("content-type", "application/problem+json"),
-            ("cache-control", "no-store"),
-            ("tidegate-decision", self.decision),
-            ("tidegate-reason", self.reason),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    }
-
-    /// The answer. Should the runtime refuse to build it, the tenant's `fetch` fails as if there were no network.
-    pub(crate) fn response(&self) -> Response {
-        self.build().unwrap_or_else(|_| Response::error())
-    }
-
-    fn build(&self) -> Result<Response, String> {
-        let init = ResponseInit::new();
-        init.set_status(self.status);
-        init.set_headers_headers(&js::write_headers(&self.headers())?);
-        Response::new_with_opt_str_and_init(Some(&self.body()), &init)
-            .map_err(|error| js::failed("the refusal cannot be built", &error))
     }
 }
 
@@ -101,13 +73,5 @@ mod tests {
             Problem::refused(&Judgement::denied(Reason::SpecialHost), "id-1").body(),
             r#"{"type":"about:blank","title":"Forbidden","status":403,"reason":"special-host","rule":null,"detail":null,"decision":"id-1"}"#
         );
-    }
-
-    #[test]
-    fn answers_made_here_are_never_cached() {
-        for problem in [Problem::refused(&Judgement::denied(Reason::Default), "id-1"), Problem::upstream_failed("id-1")]
-        {
-            assert!(problem.headers().contains(&("cache-control".to_owned(), "no-store".to_owned())));
-        }
     }
 }

@@ -3,18 +3,47 @@
 //! None of this is in the Worker that is shipped: the feature `deliberate-trap` is off there, and a test sees to it that what
 //! was built does not say "a deliberate trap". A request, or an upstream's answer, says where the end is and how it
 //! comes: `x-deliberate-trap: before-judgement abort`.
+//!
+//! All that glue calls in an instance after its end, it says on the log: `{"event":"dead-instance-ran","export":"…"}`.
 
 use std::hint::black_box;
 
+use tidegate_engine::Header;
 use wasm_bindgen::prelude::*;
-use web_sys::Headers;
-
-use crate::js;
 
 /// The header that says where and how.
 const HEADER: &str = "x-deliberate-trap";
 
-#[wasm_bindgen(inline_js = "export function throwThroughWasm() { throw new TypeError('a deliberate trap'); }")]
+#[wasm_bindgen(inline_js = r#"
+export function throwThroughWasm() { throw new TypeError('a deliberate trap'); }
+
+// This is evaluated before wasm-bindgen's glue is, which makes all its instances with this.
+const { Instance } = WebAssembly;
+let instances = 0;
+
+WebAssembly.Instance = class {
+  constructor(module, imports) {
+    const { exports } = new Instance(module, imports);
+    const number = ++instances;
+    let livedOnce = false;
+    // While a fresh instance starts, it is still said that the one before has ended.
+    const isDead = () => {
+      const { criticalError } = globalThis.__worker_init_state;
+      livedOnce ||= !criticalError;
+      return number < instances || (livedOnce && criticalError);
+    };
+    const watched = ([name, value]) => [name, typeof value === "function" ? watch(name, value, isDead) : value];
+    this.exports = Object.fromEntries(Object.entries(exports).map(watched));
+  }
+};
+
+function watch(name, call, isDead) {
+  return (...passed) => {
+    if (isDead()) console.log(JSON.stringify({ event: "dead-instance-ran", export: name }));
+    return call(...passed);
+  };
+}
+"#)]
 extern "C" {
     /// Throws, and its declaration does not say so: the exception goes through all of Rust's frames.
     #[wasm_bindgen(js_name = throwThroughWasm)]
@@ -22,8 +51,7 @@ extern "C" {
 }
 
 /// Traps, if the headers ask for it at this place.
-pub(crate) fn spring(headers: &Headers, place: &str) {
-    let headers = js::read_headers(headers).unwrap_or_default();
+pub(crate) fn spring(headers: &[Header], place: &str) {
     let asked = headers.iter().find(|(name, _)| name == HEADER).and_then(|(_, value)| value.split_once(' '));
     if let Some((_, how)) = asked.filter(|(at, _)| *at == place) {
         trap(how);

@@ -3,16 +3,23 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
 use crate::process::{cargo, program, run, say};
 use crate::tools::{Tools, WASM_TARGET};
-use crate::workspace::root;
+use crate::workspace::{root, target_folder};
 
 /// The Cargo profile of the Worker, in the workspace's `Cargo.toml`.
 const PROFILE: &str = "worker";
+
+/// Where the Worker's own JavaScript lies.
+const SCRIPTS: &str = "crates/worker/src";
+
+/// The Worker's main module, and what it loads before all else.
+const ENTRY: &str = "entry.js";
+const REGISTRY: &str = "registry.js";
 
 /// A crate that becomes a Worker without a policy: `index.js` and `index_bg.wasm`.
 struct Worker {
@@ -71,6 +78,7 @@ impl Worker {
             .env("WASM_OPT_BIN", &tools.wasm_opt)
             .env("ESBUILD_BIN", &tools.esbuild);
         run("wrapping and shrinking it (wasm-bindgen, wasm-opt, esbuild)", &mut worker_build)?;
+        put_entry_before(&out, tools)?;
         fs::write(&stamp, fingerprint).with_context(|| format!("cannot write {}", stamp.display()))
     }
 
@@ -78,9 +86,33 @@ impl Worker {
         let wasm = target_folder().join(WASM_TARGET).join(PROFILE).join(self.library).with_extension("wasm");
         let mut hasher = DefaultHasher::new();
         fs::read(&wasm).with_context(|| format!("cannot read {}", wasm.display()))?.hash(&mut hasher);
+        for script in [ENTRY, REGISTRY] {
+            let script = root().join(SCRIPTS).join(script);
+            fs::read(&script).with_context(|| format!("cannot read {}", script.display()))?.hash(&mut hasher);
+        }
         tools.versions().hash(&mut hasher);
         Ok(format!("{:016x}\n", hasher.finish()))
     }
+}
+
+/// Makes [`ENTRY`] the main module of what worker-build made: all becomes one `index.js`.
+fn put_entry_before(out: &Path, tools: &Tools) -> Result<()> {
+    let [index, inner] = ["index.js", "inner.js"].map(|name| out.join(name));
+    fs::rename(&index, &inner).with_context(|| format!("cannot rename {}", index.display()))?;
+    let scripts = [ENTRY, REGISTRY].map(|name| (root().join(SCRIPTS).join(name), out.join(name)));
+    for (from, to) in &scripts {
+        fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
+    }
+    let mut esbuild = program_at(&tools.esbuild);
+    esbuild.current_dir(out).args(["--bundle", "--minify", "--format=esm", "--log-level=warning"]);
+    // `package.json` says that only `index.js` does anything when it is loaded, which is true of what worker-build made.
+    esbuild.arg("--ignore-annotations");
+    esbuild.args(["--external:./index_bg.wasm", "--external:cloudflare:*", "./entry.js", "--outfile=index.js"]);
+    run("putting its main module before it", &mut esbuild)?;
+    for part in scripts.map(|(_, to)| to).iter().chain([&inner]) {
+        fs::remove_file(part).with_context(|| format!("cannot remove {}", part.display()))?;
+    }
+    Ok(())
 }
 
 /// Builds the Worker and puts `policies/example.toml` into it. `wrangler deploy` calls this.
@@ -103,10 +135,6 @@ pub(crate) fn build_with_policy(tools: &Tools) -> Result<()> {
             "build/outbound",
         ]),
     )
-}
-
-fn target_folder() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
 }
 
 fn program_at(path: &Path) -> std::process::Command {

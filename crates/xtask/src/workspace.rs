@@ -13,6 +13,11 @@ pub(crate) fn root() -> PathBuf {
     crate_dir.ancestors().nth(2).map_or(crate_dir.clone(), Path::to_path_buf)
 }
 
+/// Where Cargo puts what it builds.
+pub(crate) fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
 /// The version at which `Cargo.lock` holds a crate. Tools that must fit a crate are installed at this very version.
 pub(crate) fn locked_version(name: &str) -> Result<String> {
     let lock = fs::read_to_string(root().join("Cargo.lock")).context("cannot read Cargo.lock")?;

@@ -123,6 +123,9 @@ impl Fetch {
 pub struct Outcome {
     /// The status, unless the fetch threw.
     pub status: Option<u16>,
+    /// What the answer's head says beside the status.
+    #[serde(rename = "statusText")]
+    pub status_text: Option<String>,
     /// The answer's headers, names in lower case.
     #[serde(default)]
     pub headers: Vec<(String, String)>,

@@ -10,7 +10,7 @@ let isolate;
 export default class extends WorkerEntrypoint {
   async fetch(request) {
     isolate ??= crypto.randomUUID();
-    const answer = await new Outbound(this.ctx, this.env).fetch(request);
+    const answer = await Outbound.fetch(request, this.env, this.ctx);
     if (answer.webSocket) return answer;
     const stamped = new Response(answer.body, answer);
     stamped.headers.set("x-harness-isolate", isolate);

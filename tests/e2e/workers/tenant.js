@@ -30,6 +30,7 @@ async function outcome({ url, method, headers, body, octets, redirect, cf, until
     response.webSocket?.close();
     return {
       status: response.status,
+      statusText: response.statusText,
       headers: [...response.headers],
       body: await response.text(),
       url: response.url,

@@ -203,6 +203,7 @@ async fn go(soak: &Soak, errand: Errand, patience: Duration) -> Result<Finished>
             let headers = head.headers.iter();
             let outcome = Outcome {
                 status: Some(head.status.as_u16()),
+                status_text: None,
                 headers: headers
                     .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
                     .collect(),

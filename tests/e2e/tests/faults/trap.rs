@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use axum::body::{Body, Bytes};
 use futures_util::stream;
 use http_body_util::BodyExt;
-use tidegate_e2e::{Fetch, OutboundWorker, Reply, repository};
+use tidegate_e2e::{Act, Fetch, OutboundWorker, RawUpstream, Reply, repository};
 use tokio::sync::{Barrier, Semaphore};
 
 use super::{MADE_BY, POLICY, Platform};
@@ -32,10 +32,13 @@ fn lost(log: &[String]) -> usize {
     log.iter().filter(|line| line.contains(r#"{"event":"instance-lost"}"#)).count()
 }
 
-/// The operator was told each time.
+/// The operator was told each time, and nothing has run since in an instance that was lost.
 async fn was_lost(platform: &Platform, times: usize) -> Result<()> {
     platform.chain.log_when(|log| lost(log) >= times).await?;
-    assert_eq!(lost(&platform.chain.log()), times);
+    let log = platform.chain.log();
+    assert_eq!(lost(&log), times);
+    let ran: Vec<_> = log.iter().filter(|line| line.contains(r#""event":"dead-instance-ran""#)).collect();
+    assert!(ran.is_empty(), "{ran:#?}");
     Ok(())
 }
 
@@ -134,6 +137,44 @@ async fn an_answer_that_comes_back_after_the_fresh_instance_was_made_is_lost_too
         was_lost(&platform, number + 1).await.context(way)?;
     }
     platform.keeps_its_secrets(&platform.chain.upstream().captured()).await
+}
+
+/// What comes instead of an answer has its way through Wasm too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_breaks_off_after_a_trap_is_not_told_to_the_dead_instance() -> Result<()> {
+    let broken = Arc::new(Semaphore::new(0));
+    let until = Arc::clone(&broken);
+    let upstream = RawUpstream::start(move |request| match request.path.as_str() {
+        "/reset" => vec![Act::Await(Arc::clone(&until)), Act::Reset],
+        "/no-status" => {
+            vec![Act::Await(Arc::clone(&until)), Act::send("HTTP/1.1 600 OK\r\ncontent-length: 0\r\n\r\n")]
+        }
+        _ => vec![Act::send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine")],
+    })?;
+    let mut platform =
+        Platform::start(OutboundWorker::that_traps(POLICY)?, |chain| chain.upstream(upstream.address())).await?;
+    for (number, path) in ["/reset", "/no-status"].into_iter().enumerate() {
+        let chain = &platform.chain;
+        let (lost, trapped) = tokio::join!(
+            chain.fetch("beta", Fetch::get(format!("{API}{}", &path[1..])).header(MADE_BY, "beta")),
+            async {
+                while !upstream.captured().iter().any(|request| request.path == path) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                let trap = Fetch::get(format!("{API}trapped")).header(HEADER, "before-sending abort");
+                let trapped = chain.fetch("acme", trap).await;
+                broken.add_permits(1);
+                trapped
+            }
+        );
+        let (lost, trapped) = (lost?, trapped?);
+        assert!(trapped.error.is_some(), "{trapped:?}");
+        assert!(lost.error.as_deref().is_some_and(|error| error.contains("Module terminated")), "{path}: {lost:?}");
+        platform.outcomes.extend([lost, trapped]);
+        platform.serves_everybody().await?;
+        was_lost(&platform, number + 1).await.context(path)?;
+    }
+    platform.keeps_its_secrets(&upstream.captured()).await
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tidegate_e2e::jwt::{Algorithm, SigningKey};
-use tidegate_e2e::{Chain, Customer, Fetch, Reply};
+use tidegate_e2e::{Act, Chain, ChainBuilder, Customer, Fetch, RawUpstream, Reply};
 
 use crate::ACME;
 
@@ -37,13 +37,13 @@ hosts  = ["plain.example.com"]
 /// It has characters that a URL encodes.
 const KEY: &str = "k3y+of/the=platform";
 
+fn with_secrets() -> Result<ChainBuilder> {
+    let key = SigningKey::new(Algorithm::EdDsa, "k1")?.private_pem;
+    Ok(Chain::with_policy(POLICY)?.customer(Customer::new(ACME)).secret("API_KEY", KEY).secret("SIGNING_KEY", &key))
+}
+
 async fn chain() -> Result<Chain> {
-    Chain::with_policy(POLICY)?
-        .customer(Customer::new(ACME))
-        .secret("API_KEY", KEY)
-        .secret("SIGNING_KEY", &SigningKey::new(Algorithm::EdDsa, "k1")?.private_pem)
-        .start()
-        .await
+    with_secrets()?.start().await
 }
 
 /// Every character percent-encoded, needed or not.
@@ -83,6 +83,43 @@ async fn h061_a_secret_that_is_echoed_in_a_header_is_blanked() -> Result<()> {
     assert_eq!((all("x-tenant"), all("etag")), (vec![ACME], vec!["\"e\""]), "what is no secret stays");
     for secret in [KEY, token.trim_start_matches("Bearer ")] {
         assert!(!format!("{outcome:?}").contains(secret), "{outcome:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn h061_a_secret_that_is_echoed_in_a_status_text_is_blanked() -> Result<()> {
+    let upstream = RawUpstream::start(|request| {
+        let key = request.header("x-api-key").unwrap_or_default();
+        let token = request.header("authorization").unwrap_or_default();
+        vec![Act::send(format!("HTTP/1.1 401 No {key} nor {token}\r\ncontent-length: 0\r\n\r\n"))]
+    })?;
+    let chain = with_secrets()?.upstream(upstream.address()).start().await?;
+    let outcome = chain.fetch(ACME, Fetch::get("https://api.example.com/")).await?;
+    let captured = upstream.captured();
+    assert_eq!(captured[0].header("x-api-key").as_deref(), Some(KEY), "it was there to be echoed");
+    assert!(captured[0].header("authorization").is_some());
+    assert_eq!((outcome.status, outcome.status_text.as_deref()), (Some(401), Some("No *** nor Bearer ***")));
+    Ok(())
+}
+
+/// What is refused now may be allowed in a minute, and an upstream may be back: nobody is to be told of it from a cache.
+#[tokio::test]
+async fn an_answer_that_is_made_here_is_never_cached() -> Result<()> {
+    let upstream = RawUpstream::start(|request| {
+        let status = if request.path == "/none" { "600 None" } else { "200 OK" };
+        vec![Act::send(format!("HTTP/1.1 {status}\r\ncache-control: max-age=60\r\ncontent-length: 0\r\n\r\n"))]
+    })?;
+    let chain = with_secrets()?.upstream(upstream.address()).start().await?;
+    for (url, status, cache_control) in [
+        ("https://evil.test/", 403, "no-store"),
+        ("https://localhost/", 403, "no-store"),
+        ("https://plain.example.com/none", 502, "no-store"),
+        ("https://api.example.com/none", 502, "no-store"),
+        ("https://plain.example.com/", 200, "max-age=60"),
+    ] {
+        let outcome = chain.fetch(ACME, Fetch::get(url)).await?;
+        assert_eq!((outcome.status, outcome.header("cache-control")), (Some(status), Some(cache_control)), "{url}");
     }
     Ok(())
 }

@@ -114,6 +114,64 @@ async fn h053_tags_of_another_kind_leave_the_customer_unknown() -> Result<()> {
     Ok(())
 }
 
+/// Variables are an object of texts, or they are not there at all; of anything else nobody can say what was meant.
+#[tokio::test]
+async fn h053_variables_of_another_kind_leave_the_customer_unknown_and_absent_ones_are_none() -> Result<()> {
+    let none = [json!({}), json!({ "vars": {} })];
+    let some = [json!({ "vars": { "plan": "gold", "seats": "12" } })];
+    let nobody = [
+        json!(null),
+        json!(7),
+        json!(true),
+        json!("plan"),
+        json!([]),
+        json!(["plan"]),
+        json!([["plan", "gold"]]),
+        json!({ "plan": 7 }),
+        json!({ "plan": null }),
+        json!({ "plan": ["gold"] }),
+        json!({ "plan": { "name": "gold" } }),
+        json!({ "plan": "gold", "seats": 12 }),
+    ];
+    let nobody = nobody.map(|vars| json!({ "vars": vars }));
+    let mut chain = Chain::with_policy(
+        r#"
+        policy   = 1
+        default  = "deny"
+        identity = { customer = "customer_name", vars = "params.vars" }
+        [[rule]]
+        id     = "open"
+        effect = "allow"
+        hosts  = ["api.example.com"]
+        [[rule]]
+        id     = "plan"
+        effect = "allow"
+        hosts  = ["plan.example.com"]
+        set    = { x-plan = "{vars.plan}" }
+        "#,
+    )?;
+    for (number, params) in none.iter().chain(&some).chain(&nobody).enumerate() {
+        let parameters = json!({ "customer_name": ACME, "params": params });
+        chain = chain.customer(Customer::new(&format!("c{number}")).parameters(Some(parameters)));
+    }
+    let chain = chain.start().await?;
+    let plan = || Fetch::get("https://plan.example.com/");
+    for number in 0..none.len() + some.len() + nobody.len() {
+        let customer = format!("c{number}");
+        if number >= none.len() + some.len() {
+            is_refused(&chain, &customer, api(), "unknown-customer").await?;
+            is_refused(&chain, &customer, plan(), "unknown-customer").await?;
+        } else if number >= none.len() {
+            arrives(&chain, &customer, api()).await?;
+            assert_eq!(arrives(&chain, &customer, plan()).await?.header("x-plan").as_deref(), Some("gold"));
+        } else {
+            arrives(&chain, &customer, api()).await?;
+            is_refused(&chain, &customer, plan(), "credential-unavailable").await?;
+        }
+    }
+    Ok(())
+}
+
 /// Each of these paths leads to a text in any JavaScript object, or to one beneath a name that no parameter should have.
 #[tokio::test]
 async fn h053_what_every_object_inherits_names_no_customer() -> Result<()> {
