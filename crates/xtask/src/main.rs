@@ -23,9 +23,15 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
+  bench [--quick] [--only PART]…
+                  measure Tidegate beside its peers and write docs/benchmarks.md; a quarter of an hour
+                  parts: lookups, decisions, workerd, compilation, growth; a part, or a hurried run, goes to target/bench/partial
+                  --page writes the page anew from the figures of the last whole run
   bench platform [PART]…
                   measure what the local platform costs, beside the same chain wired statically in workerd
-                  parts: chain, deployments, listing, density, growth
+                  parts: chain, outbound, deployments, listing, density, growth
+                  outbound measures what outbound Workers cost, ours beside others, with `wrk`;
+                  --rounds N, --seconds N (a round and chain), --names N (the largest table), --json FILE (target/bench/workerd.json)
                   growth draws docs/benchmarks; --most N (scripts, isolates, processes), --out DIR
   coverage        measure which lines of the table and the engine the native tests run: 95 % of them or more
   demo [--keep]   show the whole path on this machine: policy, Worker, two customers, an upstream
@@ -43,9 +49,10 @@ usage: cargo xtask <chore>
                   --minutes N (10), --out FILE (build/soak.svg)
   test            run every test: native, Wasm in workerd, end to end, with wrangler and curl
   tools           install what the others need: npm and Python packages, worker-build, wasm-bindgen
-  worker [--that-traps]
+  worker [--that-traps | --that-looks-up]
                   build the outbound Worker without a policy into build/worker
                   --that-traps builds the one of the tests of traps into build/worker-that-traps
+                  --that-looks-up the one that measures lookups into build/worker-that-looks-up
   build           build the outbound Worker with policies/example.toml into build/outbound";
 
 fn main() -> ExitCode {
@@ -66,6 +73,7 @@ fn run(arguments: &[&str]) -> Result<()> {
             Ok(())
         }
         ["bench", "platform", parts @ ..] => bench::platform(parts),
+        ["bench", options @ ..] => bench::peers(options),
         ["build"] => worker::build_with_policy(&tools::ensure()?),
         ["coverage"] => coverage::run_tests(),
         ["demo"] => demo::run(false),
@@ -81,6 +89,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["test"] => test::run(),
         ["tools"] => tools::ensure().and_then(|_| tools::ensure_clients()),
         ["worker"] => worker::build(&tools::ensure()?),
+        ["worker", "--that-looks-up"] => worker::build_that_looks_up(&tools::ensure()?),
         ["worker", "--that-traps"] => worker::build_that_traps(&tools::ensure()?),
         _ => bail!("no chore `{}`\n\n{USAGE}", arguments.join(" ")),
     }

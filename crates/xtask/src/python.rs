@@ -41,6 +41,19 @@ pub(crate) fn ensure() -> Result<()> {
     fs::write(&installed, folder.display().to_string()).with_context(|| format!("cannot write {}", installed.display()))
 }
 
+/// Installs packages into a folder without what they depend on: they hold data that is read, and nothing of them runs.
+pub(crate) fn install_alone(requirements: &Path, folder: &Path) -> Result<()> {
+    python_version()?;
+    let mut install = pip("install");
+    install
+        .args(["--only-binary", ":all:", "--no-deps", "--no-compile", "--target"])
+        .arg(folder)
+        .arg("-r")
+        .arg(requirements);
+    run("installing Python packages (lists of host names, 60 MB)", &mut install)
+        .context("cannot install the Python packages: check that pip reaches its index (`pip download six`)")
+}
+
 /// What tells two Pythons apart whose packages differ, such as `cpython-311 x86_64-linux`.
 fn python_version() -> Result<String> {
     let way_out =

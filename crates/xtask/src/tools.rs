@@ -95,7 +95,7 @@ pub(crate) fn ensure_clients() -> Result<()> {
 }
 
 /// Installs the packages of a folder's `package-lock.json`, unless the very same lock was installed last.
-fn npm_packages(folder: &Path, what: &str) -> Result<()> {
+pub(crate) fn npm_packages(folder: &Path, what: &str) -> Result<()> {
     let lock = fs::read(folder.join("package-lock.json")).context("cannot read package-lock.json")?;
     let installed = folder.join("node_modules").join(".installed-lock.json");
     if fs::read(&installed).is_ok_and(|last| last == lock) {

@@ -35,6 +35,12 @@ const SHIPPED: Worker = Worker { source: "crates/worker", library: "tidegate_wor
 const THAT_TRAPS: Worker =
     Worker { source: "tests/worker-that-traps", library: "tidegate_worker_that_traps", folder: "worker-that-traps" };
 
+const THAT_LOOKS_UP: Worker = Worker {
+    source: "tests/worker-that-looks-up",
+    library: "tidegate_worker_that_looks_up",
+    folder: "worker-that-looks-up",
+};
+
 /// Builds the Worker without a policy.
 pub(crate) fn build(tools: &Tools) -> Result<()> {
     SHIPPED.build(tools)
@@ -44,6 +50,11 @@ pub(crate) fn build(tools: &Tools) -> Result<()> {
 /// for the crate itself.
 pub(crate) fn build_that_traps(tools: &Tools) -> Result<()> {
     THAT_TRAPS.build(tools)
+}
+
+/// Builds the one that measures lookups in Wasm, for the benchmarks.
+pub(crate) fn build_that_looks_up(tools: &Tools) -> Result<()> {
+    THAT_LOOKS_UP.build(tools)
 }
 
 impl Worker {

@@ -12,13 +12,14 @@ use std::process::Command;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Our crates, and which of ours each may know. Tests may know more.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 15] = [
     ("tidegate-table", &[]),
     ("tidegate-engine", &["tidegate-table"]),
     ("tidegate-compiler", &["tidegate-engine", "tidegate-table"]),
     // Of the compiler, the types of a checked policy; of what it must disagree with, nothing.
     ("tidegate-reference", &["tidegate-compiler"]),
     ("tidegate-worker", &["tidegate-engine"]),
+    ("tidegate-worker-that-looks-up", &["tidegate-table"]),
     ("tidegate-worker-that-traps", &["tidegate-engine"]),
     // It runs Workers, whatever policy they hold.
     ("tidegate-platform", &[]),

@@ -68,12 +68,20 @@ impl OutboundWorker {
 
     /// The Worker as it was built, into which nobody has put a policy.
     pub fn without_policy() -> Result<Self> {
+        Self::as_built(&built_worker()?)
+    }
+
+    /// Not an outbound Worker, but one that measures lookups in a table (`tests/worker-that-looks-up`).
+    pub fn that_looks_up() -> Result<Self> {
+        Self::as_built(&built("worker-that-looks-up", "cargo xtask worker --that-looks-up")?)
+    }
+
+    fn as_built(worker: &Path) -> Result<Self> {
         let folder = folder()?;
         let target = folder.path().join("worker");
         fs::create_dir(&target)?;
         for module in ["index.js", "index_bg.wasm"] {
-            fs::copy(built_worker()?.join(module), target.join(module))
-                .with_context(|| format!("cannot copy {module}"))?;
+            fs::copy(worker.join(module), target.join(module)).with_context(|| format!("cannot copy {module}"))?;
         }
         Ok(Self { folder })
     }

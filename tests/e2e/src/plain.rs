@@ -10,6 +10,7 @@ use std::fmt::Write;
 use std::fs;
 use std::net::SocketAddr;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -43,13 +44,18 @@ pub enum Tail {
 pub struct PlainBuilder {
     outbound: Modules,
     bindings: Vec<(String, String)>,
+    data: Vec<(String, Vec<u8>)>,
     user: String,
     tail: Option<Tail>,
+    first: &'static str,
+    keeps_log: bool,
 }
 
 /// The modules of the outbound Worker.
 enum Modules {
     Built(OutboundWorker),
+    /// There is no outbound Worker.
+    None,
     Text(String),
 }
 
@@ -58,6 +64,13 @@ impl PlainBuilder {
     #[must_use]
     pub fn binding(mut self, name: &str, text: &str) -> Self {
         self.bindings.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// Bytes in the outbound Worker's `env`.
+    #[must_use]
+    pub fn data(mut self, name: &str, bytes: Vec<u8>) -> Self {
+        self.data.push((name.to_owned(), bytes));
         self
     }
 
@@ -72,6 +85,20 @@ impl PlainBuilder {
     #[must_use]
     pub fn tail(mut self, tail: Tail) -> Self {
         self.tail = Some(tail);
+        self
+    }
+
+    /// The user Worker is reached straight from the socket.
+    #[must_use]
+    pub fn without_dispatch(mut self) -> Self {
+        self.first = "user";
+        self
+    }
+
+    /// Nothing of what is printed after the start is kept: who logs every request of a benchmark would fill our memory.
+    #[must_use]
+    pub fn without_log(mut self) -> Self {
+        self.keeps_log = false;
         self
     }
 
@@ -98,6 +125,9 @@ impl PlainBuilder {
         let pid = process.id().context("workerd ended at once")?;
         let lines = log.when(START, |lines| lines.iter().any(|line| port(line).is_some())).await?;
         let port = lines.iter().find_map(|line| port(line)).context("workerd does not listen")?;
+        if !self.keeps_log {
+            log.forget();
+        }
         Ok(PlainChain { address: ([127, 0, 0, 1], port).into(), pid, log, _process: process, _folder: folder })
     }
 
@@ -105,6 +135,7 @@ impl PlainBuilder {
     fn config(&self, upstream: SocketAddr, folder: &TempDir) -> Result<String> {
         let compatibility = Compatibility::of_wrangler()?;
         let modules = match &self.outbound {
+            Modules::None => String::new(),
             Modules::Text(text) => format!("(name = \"index.js\", esModule = {})", quoted(text)),
             Modules::Built(worker) => {
                 for module in ["index.js", "index_bg.wasm"] {
@@ -116,8 +147,17 @@ impl PlainBuilder {
                     .to_owned()
             }
         };
-        let bindings =
-            self.bindings.iter().map(|(name, text)| format!("(name = {}, text = {})", quoted(name), quoted(text)));
+        let way_out = if matches!(self.outbound, Modules::None) { "upstream" } else { "outbound" };
+        let mut bindings: Vec<_> = self
+            .bindings
+            .iter()
+            .map(|(name, text)| format!("(name = {}, text = {})", quoted(name), quoted(text)))
+            .collect();
+        for (name, bytes) in &self.data {
+            let file = format!("{name}.data");
+            fs::write(folder.path().join(&file), bytes).with_context(|| format!("cannot write {file}"))?;
+            bindings.push(format!("(name = {}, data = embed {})", quoted(name), quoted(&file)));
+        }
         let (tail, tails) = match &self.tail {
             None => (None, ""),
             Some(Tail::Buffered(text)) => (Some(text), "tails = [\"tail\"],"),
@@ -130,6 +170,16 @@ impl PlainBuilder {
                 quoted(text)
             )
         });
+        let outbound = match &self.outbound {
+            Modules::None => String::new(),
+            _ => format!(
+                "(name = \"outbound\", worker = (modules = [{modules}], compatibilityDate = {date}, \
+                 compatibilityFlags = [{flags}], globalOutbound = \"upstream\", {tails} bindings = [{bindings}])),",
+                date = quoted(&compatibility.date),
+                flags = compatibility.flags.iter().map(|flag| quoted(flag)).collect::<Vec<_>>().join(", "),
+                bindings = bindings.join(", "),
+            ),
+        };
         Ok(format!(
             r#"using Workerd = import "/workerd/workerd.capnp";
 
@@ -148,25 +198,19 @@ const config :Workerd.Config = (
     )),
     (name = "user", worker = (
       modules = [(name = "user.js", esModule = {user})],
-      compatibilityDate = "2026-01-01", globalOutbound = "outbound",
+      compatibilityDate = "2026-01-01", globalOutbound = "{way_out}",
     )),
-    (name = "outbound", worker = (
-      modules = [{modules}],
-      compatibilityDate = {date}, compatibilityFlags = [{flags}], globalOutbound = "upstream", {tails}
-      bindings = [{bindings}],
-    )),
+    {outbound}
     {tail}
   ],
-  sockets = [(name = "front", address = "127.0.0.1:0", http = (), service = "dispatch")],
+  sockets = [(name = "front", address = "127.0.0.1:0", http = (), service = "{first}")],
 );
 "#,
             upstream = quoted(&upstream.to_string()),
             scheme = quoted(SCHEME_HEADER),
             cf = quoted(CF_HEADER),
             user = quoted(&self.user),
-            date = quoted(&compatibility.date),
-            flags = compatibility.flags.iter().map(|flag| quoted(flag)).collect::<Vec<_>>().join(", "),
-            bindings = bindings.collect::<Vec<_>>().join(", "),
+            first = self.first,
         ))
     }
 }
@@ -191,8 +235,14 @@ impl PlainChain {
         Self::of(Modules::Text(outbound.to_owned()))
     }
 
+    /// A chain without an outbound Worker: the user Worker's `fetch` goes straight to the upstream.
+    pub fn direct() -> PlainBuilder {
+        Self::of(Modules::None)
+    }
+
     fn of(outbound: Modules) -> PlainBuilder {
-        PlainBuilder { outbound, bindings: Vec::new(), user: TENANT.to_owned(), tail: None }
+        let (bindings, data, user) = (Vec::new(), Vec::new(), TENANT.to_owned());
+        PlainBuilder { outbound, bindings, data, user, tail: None, first: "dispatch", keeps_log: true }
     }
 
     /// Where the dispatch Worker listens.
@@ -224,22 +274,34 @@ impl PlainChain {
 
 /// What came out of workerd's pipes.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    is_forgotten: Arc<AtomicBool>,
+}
 
 impl Log {
     /// Keeps the lines of a stream.
     fn keep(&self, stream: impl AsyncRead + Unpin + Send + 'static) {
-        let Self(lines) = self.clone();
+        let Self { lines, is_forgotten } = self.clone();
         tokio::spawn(async move {
             let mut stream = BufReader::new(stream).lines();
             while let Ok(Some(line)) = stream.next_line().await {
                 lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                if is_forgotten.load(Ordering::Relaxed) {
+                    let _ = tokio::io::copy(&mut stream.into_inner(), &mut tokio::io::sink()).await;
+                    return;
+                }
             }
         });
     }
 
+    /// The next line is the last that is kept.
+    fn forget(&self) {
+        self.is_forgotten.store(true, Ordering::Relaxed);
+    }
+
     fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn when(&self, patience: Duration, enough: impl Fn(&[String]) -> bool) -> Result<Vec<String>> {
