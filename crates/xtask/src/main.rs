@@ -6,6 +6,7 @@ mod demo;
 mod differential;
 mod docs;
 mod fuzz;
+mod instructions;
 mod npm;
 mod process;
 mod python;
@@ -41,6 +42,9 @@ usage: cargo xtask <chore>
   docs            write docs/schema and docs/reference.md anew, from what the reader knows and the API serves
   fuzz --minutes N [TARGET]
                   run the fuzz targets, or one of them, for so long altogether
+  instructions [--update]
+                  count the instructions of decisions, a load and a compilation: 5 % more than before fails
+                  --update writes down the new counts
   npm [--worker DIR]
                   make the npm package `tidegate-worker` of the built Worker, into build/npm, and print its hashes
                   --worker DIR takes a Worker that is built already
@@ -82,6 +86,8 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["docs"] => docs::write(),
         ["fuzz", "--minutes", minutes] => fuzz::run_for(minutes, None),
         ["fuzz", "--minutes", minutes, target] => fuzz::run_for(minutes, Some(target)),
+        ["instructions"] => instructions::compare(),
+        ["instructions", "--update"] => instructions::update(),
         ["npm"] => worker::build(&tools::ensure()?).and_then(|()| npm::pack(&npm::built_worker())),
         ["npm", "--worker", folder] => npm::pack(std::path::Path::new(folder)),
         ["sabotage", bugs @ ..] => sabotage::run(bugs),

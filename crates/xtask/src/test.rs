@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{self, cargo, say, shown};
 use crate::workspace::root;
-use crate::{demo, fuzz, tools, worker};
+use crate::{demo, fuzz, instructions, tools, worker};
 
 /// What the tests of one stage came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,8 +22,9 @@ struct Tally {
 /// Runs everything; the last lines say what was run and how long it took.
 pub(crate) fn run() -> Result<()> {
     let mut report = Report::default();
-    // First, so that a missing Node is said at once and not after minutes.
+    // First, so that a missing Node or valgrind is said at once and not after minutes.
     let tools = report.stage("tools", || {
+        instructions::ensure_valgrind()?;
         let tools = tools::ensure()?;
         tools::ensure_clients().map(|()| tools)
     })?;
@@ -35,6 +36,7 @@ pub(crate) fn run() -> Result<()> {
     report.tests("native tests", &["test"])?;
     let targets = report.stage("fuzzing", fuzz::test)?;
     report.count(targets);
+    report.stage("instructions", instructions::compare)?;
     report.stage("Worker build", || worker::build(&tools))?;
     report.stage("Worker that traps", || worker::build_that_traps(&tools))?;
     report.tests("end-to-end tests", &["test", "--package", "tidegate-e2e"])?;

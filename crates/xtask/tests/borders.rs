@@ -12,7 +12,7 @@ use std::process::Command;
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Our crates, and which of ours each may know. Tests may know more.
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 16] = [
     ("tidegate-table", &[]),
     ("tidegate-engine", &["tidegate-table"]),
     ("tidegate-compiler", &["tidegate-engine", "tidegate-table"]),
@@ -39,6 +39,7 @@ const EDGES: [(&str, &[&str]); 15] = [
             "tidegate-reference",
         ],
     ),
+    ("tidegate-instructions", &["tidegate-compiler", "tidegate-engine"]),
     ("tidegate-properties", &["tidegate-compiler", "tidegate-differential", "tidegate-engine", "tidegate-table"]),
     ("xtask", &[]),
 ];
