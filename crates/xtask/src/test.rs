@@ -1,12 +1,11 @@
 //! `cargo xtask test`: every test there is. Nothing is skipped: an ignored test fails the run, and so does a missing tool.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{self, cargo, say, shown};
+use crate::process::{self, cargo, output, say, shown};
 use crate::workspace::root;
 use crate::{demo, fuzz, instructions, tools, worker};
 
@@ -22,8 +21,9 @@ struct Tally {
 /// Runs everything; the last lines say what was run and how long it took.
 pub(crate) fn run() -> Result<()> {
     let mut report = Report::default();
-    // First, so that a missing Node or valgrind is said at once and not after minutes.
+    // First, so that a missing Node, valgrind or nextest is said at once and not after minutes.
     let tools = report.stage("tools", || {
+        ensure_nextest()?;
         instructions::ensure_valgrind()?;
         let tools = tools::ensure()?;
         tools::ensure_clients().map(|()| tools)
@@ -33,13 +33,15 @@ pub(crate) fn run() -> Result<()> {
         let lint = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         process::run("looking for lints", cargo().current_dir(root()).args(lint))
     })?;
-    report.tests("native tests", &["test"])?;
+    report.tests("native tests", &["nextest", "run"])?;
+    // nextest leaves them out.
+    report.tests("examples in docs", &["test", "--doc", "--no-fail-fast"])?;
     let targets = report.stage("fuzzing", fuzz::test)?;
     report.count(targets);
     report.stage("instructions", instructions::compare)?;
     report.stage("Worker build", || worker::build(&tools))?;
     report.stage("Worker that traps", || worker::build_that_traps(&tools))?;
-    report.tests("end-to-end tests", &["test", "--package", "tidegate-e2e"])?;
+    report.tests("end-to-end tests", &["nextest", "run", "--package", "tidegate-e2e"])?;
     report.stage("demo", || demo::run(false))?;
     report.finish();
     Ok(())
@@ -86,46 +88,76 @@ impl Report {
     }
 }
 
-/// Runs `cargo test …`, shows its output as it comes and adds up its results.
+/// nextest gives each test a process and a time in which to end (`.config/nextest.toml`).
+fn ensure_nextest() -> Result<()> {
+    match output(cargo().args(["nextest", "--version"])) {
+        Some(_) => Ok(()),
+        None => bail!(
+            "`cargo nextest` is missing: `cargo install cargo-nextest --locked` (https://nexte.st/), then run this again"
+        ),
+    }
+}
+
+/// Runs `cargo …`, shows its output as it comes and adds up its results.
 fn run_tests(name: &str, arguments: &[&str]) -> Result<Tally> {
     let mut command = cargo();
-    command.current_dir(root()).args(arguments).arg("--no-fail-fast").stdout(Stdio::piped());
+    // `cargo test` writes its results to stdout, nextest to stderr.
+    let (reader, writer) = std::io::pipe()?;
+    // Colours would stand within what is read here, wherever somebody's environment asks for them.
+    command.current_dir(root()).args(arguments).env("CARGO_TERM_COLOR", "never");
+    command.stdout(writer.try_clone()?).stderr(writer);
     say(&format!("running the {name}"));
     let mut child = command.spawn().with_context(|| format!("cannot start {}", shown(&command)))?;
-    let stdout = child.stdout.take().context("no output to read")?;
+    let asked = shown(&command);
+    // It holds the ends of the pipe to write to, which would never be at its end.
+    drop(command);
     let mut tally = Tally::default();
-    for line in BufReader::new(stdout).split(b'\n') {
+    // Tests' own output may hold lines of the other kind.
+    let summary = if arguments.first() == Some(&"nextest") { &NEXTEST } else { &LIBTEST };
+    for line in BufReader::new(reader).split(b'\n') {
         let line = line.context("cannot read the tests' output")?;
         let line = String::from_utf8_lossy(&line);
         writeln!(std::io::stdout(), "{line}")?;
-        tally.add(&line);
+        tally.add(summary, &line);
     }
     let status = child.wait()?;
     if !status.success() || tally.failed > 0 {
-        bail!("{}: {} failed; the failures are listed above", shown(&command), tally.failed);
+        bail!("{asked}: {} failed; the failures are listed above", tally.failed);
     }
     if tally.skipped > 0 {
         bail!("{} tests were skipped: a test that does not run shows nothing; run it or remove it", tally.skipped);
     }
     if tally.passed == 0 {
-        bail!("{} ran no test", shown(&command));
+        bail!("{asked} ran no test");
     }
     Ok(tally)
 }
 
+/// The line in which a runner of tests sums up: how it begins, and what stands right before the counts.
+struct Summary(&'static str, &'static str);
+
+/// `test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s`
+const LIBTEST: Summary = Summary("test result: ", ". ");
+/// `Summary [   2.003s] 4/5 tests run: 2 passed (1 slow), 1 failed, 1 timed out, 1 skipped`
+const NEXTEST: Summary = Summary("Summary [", " run: ");
+
 impl Tally {
-    /// Reads `test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s`.
-    fn add(&mut self, line: &str) {
-        let Some(result) = line.trim().strip_prefix("test result: ") else { return };
-        let results = result.split_once(". ").map_or(result, |(_, results)| results);
-        for item in results.split("; ") {
-            let Some((count, what)) = item.split_once(' ') else { continue };
+    /// Adds the counts, if the line is one that sums up.
+    fn add(&mut self, Summary(beginning, before): &Summary, line: &str) {
+        let Some(line) = line.trim_start().strip_prefix(beginning) else { return };
+        let Some((_, results)) = line.split_once(before) else { return };
+        // In parentheses stands how so many of them passed or failed: `2 passed (1 slow, 1 leaky)`.
+        let results: String =
+            results.split('(').map(|part| part.split_once(')').map_or(part, |(_, after)| after)).collect();
+        for item in results.split([';', ',']) {
+            let Some((count, what)) = item.trim().split_once(' ') else { continue };
             let Ok(count) = count.parse::<u32>() else { continue };
-            match what {
+            match what.trim_end() {
                 "passed" => self.passed += count,
-                "failed" => self.failed += count,
-                "ignored" | "filtered out" => self.skipped += count,
-                _ => {}
+                "ignored" | "filtered out" | "skipped" => self.skipped += count,
+                "measured" => {}
+                // What nextest calls by another name than `failed` did not pass, either.
+                _ => self.failed += count,
             }
         }
     }
@@ -138,9 +170,33 @@ mod tests {
     #[test]
     fn results_add_up_and_ignored_tests_count_as_skipped() {
         let mut tally = Tally::default();
-        tally.add("test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s");
-        tally.add("test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 4 filtered out; finished in 1.00s");
-        tally.add("test tests::something ... ok");
+        tally.add(
+            &LIBTEST,
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+        );
+        tally.add(
+            &LIBTEST,
+            "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 4 filtered out; finished in 1.00s",
+        );
+        tally.add(&LIBTEST, "test tests::something ... ok");
         assert_eq!(tally, Tally { passed: 5, failed: 1, skipped: 5 });
+    }
+
+    #[test]
+    fn results_of_nextest_add_up_and_what_hangs_has_failed() {
+        let mut tally = Tally::default();
+        tally.add(&NEXTEST, "     Summary [   0.065s] 1 test run: 1 passed, 0 skipped");
+        tally.add(
+            &NEXTEST,
+            "     Summary [  12.003s] 4/6 tests run: 2 passed (1 slow), 1 failed, 1 timed out, 3 skipped",
+        );
+        tally.add(&NEXTEST, "        PASS [   0.064s] (1/1) tidegate-table tests::something");
+        assert_eq!(tally, Tally { passed: 3, failed: 2, skipped: 3 });
+        tally.add(&NEXTEST, "     Summary [   1.513s] 3 tests run: 2 passed (1 slow, 1 leaky), 1 failed (1 due to being leaky), 0 skipped");
+        tally.add(
+            &NEXTEST,
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 97 filtered out; finished in 7.68s",
+        );
+        assert_eq!(tally, Tally { passed: 5, failed: 3, skipped: 3 });
     }
 }
