@@ -158,6 +158,7 @@ impl Keeper {
         self.last = match Reading::new(&self.options).await {
             Ok(reading) => reading,
             Err(failure) => {
+                reports.extend(followed.err().map(not_watched));
                 reports.push(Report::NotDeployed { failure, serving: self.serving.clone() });
                 return reports;
             }
