@@ -8,7 +8,9 @@ use tidegate_table::{Algorithm, Fault, Jwt, Posting, Rule, Template, TemplatePar
 
 use crate::canonical::Target;
 use crate::decide::Decision;
-use crate::hygiene::{fold, is_always_dropped, is_dropped_unless_kept, is_own_credential, is_upgrade_header, tokens};
+use crate::hygiene::{
+    answer_passes, fold, is_always_dropped, is_dropped_unless_kept, is_own_credential, is_upgrade_header, tokens,
+};
 use crate::judgement::Reason;
 use crate::policy::Policy;
 use crate::request::{Header, MAX_HEADERS, RequestView};
@@ -198,9 +200,12 @@ impl Forwarding {
 
     /// Whether a header of the upstream's answer may reach the tenant.
     pub fn answer_passes(&self, name: &str) -> bool {
-        let name = fold(name);
-        let sets_cookie = name == "set-cookie" && self.has_credential() && !self.keep.contains(&name);
-        !(name.starts_with("tidegate-") || sets_cookie)
+        answer_passes(name, self.passes_cookies())
+    }
+
+    /// Whether cookies that the upstream sets may reach the tenant.
+    pub fn passes_cookies(&self) -> bool {
+        !self.has_credential() || self.keep.contains("set-cookie")
     }
 
     /// Whether the request carries a token or a header with a secret.

@@ -56,6 +56,12 @@ pub fn is_own_credential(folded: &str) -> bool {
     matches!(folded, "authorization" | "cookie")
 }
 
+/// Whether a header of an upstream's answer may reach the tenant. `Set-Cookie` sets what the platform's credential earned.
+pub fn answer_passes(name: &str, with_cookies: bool) -> bool {
+    let name = fold(name);
+    !(name.starts_with("tidegate-") || (name == "set-cookie" && !with_cookies))
+}
+
 /// Splits a list-valued header (RFC 9110 §5.6.1).
 pub(crate) fn tokens(value: &str) -> impl Iterator<Item = &str> {
     value.split(',').map(trim).filter(|token| !token.is_empty())

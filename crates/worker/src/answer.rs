@@ -4,21 +4,70 @@
 //! go what the forwarding does not let through, and every secret that went into the request, as it stands or percent-encoded, in part or whole:
 //! an upstream that echoes its request into a `location` or an error header shows no key. Bodies are not searched.
 //!
-//! This is for answers to requests that carry a credential. Of others, all that is dropped is what an upstream says
-//! under our own name, and [`crate::exchange`] sees to that.
+//! This is for answers to requests that carry a credential, and of these for the few that may show one: what is shorter than every
+//! secret holds none. Of all others [`crate::exchange`] sees to the one thing that is dropped, what an upstream says under our own
+//! name.
+//!
+//! What must not come back stays with the request in JavaScript until the answer comes, and nothing stays here: whichever instance
+//! is alive by then can look through the answer.
+
+use std::cell::OnceCell;
 
 use serde::{Deserialize, Serialize};
+use tidegate_engine::hygiene::answer_passes;
 use tidegate_engine::{Forwarding, Header};
+use wasm_bindgen::prelude::*;
+
+use crate::exchange;
 
 /// What stands in an answer's headers where a secret stood.
 const BLANK: &str = "***";
 
+/// What must not come back with an answer, as it waits in JavaScript: secrets, and, unless it says so, cookies.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Hidden(Blanked, bool);
+
+impl Hidden {
+    /// Of a request that carries a credential, and perhaps a token.
+    pub(crate) fn new(forwarding: &Forwarding, token: Option<&str>) -> Self {
+        let values = forwarding.secrets().map(String::as_str).chain(token);
+        Self(Blanked::new(values), forwarding.passes_cookies())
+    }
+}
+
+/// Tells JavaScript how answers are looked through, once for each instance.
+pub(crate) fn answers_come_here() {
+    type Look = Closure<dyn Fn(JsValue) -> JsValue>;
+    thread_local! {
+        static LOOK: OnceCell<Look> = const { OnceCell::new() };
+    }
+    LOOK.with(|look| {
+        look.get_or_init(|| {
+            // A `JsValue`, and not a text: that would be copied into an instance before anyone asks whether it is alive.
+            let look = Look::new(|answer: JsValue| looked_through(&answer.as_string().unwrap_or_default()).into());
+            exchange::look_through_by(&look);
+            look
+        });
+    });
+}
+
+/// What the tenant sees of an answer, if that is something else. An empty text stands for a head that nobody may see: JavaScript
+/// cannot read it, and the answer is lost.
+fn looked_through(answer: &str) -> Option<String> {
+    let Ok((hidden, head)) = serde_json::from_str::<(Hidden, Head)>(answer) else { return Some(String::new()) };
+    #[cfg(feature = "deliberate-trap")]
+    crate::trap::spring(&head.1, "after-the-answer");
+    let shown = head.shown(&hidden)?;
+    Some(serde_json::to_string(&shown).unwrap_or_default())
+}
+
 /// Values that must not come back. They are searched longest first, so that one inside another leaves no rest.
-pub(crate) struct Blanked(Vec<String>);
+#[derive(Debug, Serialize, Deserialize)]
+struct Blanked(Vec<String>);
 
 impl Blanked {
     /// The values that went out with a request.
-    pub(crate) fn new<'v>(values: impl IntoIterator<Item = &'v str>) -> Self {
+    fn new<'v>(values: impl IntoIterator<Item = &'v str>) -> Self {
         // White space at the ends does not arrive, so it does not come back.
         let values = values.into_iter().map(|value| value.trim_matches([' ', '\t']).to_owned());
         let mut values: Vec<_> = values.filter(|value| !value.is_empty()).collect();
@@ -36,7 +85,7 @@ impl Blanked {
     }
 
     /// A text without them.
-    pub(crate) fn clean(&self, text: String) -> String {
+    fn clean(&self, text: String) -> String {
         self.0.iter().fold(text, |text, value| without(&text, value))
     }
 }
@@ -78,19 +127,19 @@ fn escaped(high: u8, low: u8) -> Option<u32> {
 
 /// Status text and headers of an answer, as they cross the border.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Head(pub(crate) String, pub(crate) Vec<Header>);
+struct Head(String, Vec<Header>);
 
 impl Head {
     /// What the tenant sees of it, where that is something else: most answers show nothing that must be hidden.
-    pub(crate) fn shown(&self, forwarding: &Forwarding, blanked: &Blanked) -> Option<Self> {
+    fn shown(&self, Hidden(values, with_cookies): &Hidden) -> Option<Self> {
         let Self(status_text, headers) = self;
-        let passes = |(name, value): &Header| forwarding.answer_passes(name) && !blanked.is_in(value);
-        if headers.iter().all(passes) && !blanked.is_in(status_text) {
+        let passes = |name: &str| answer_passes(name, *with_cookies);
+        if headers.iter().all(|(name, value)| passes(name) && !values.is_in(value)) && !values.is_in(status_text) {
             return None;
         }
-        let headers = headers.iter().filter(|(name, _)| forwarding.answer_passes(name));
-        let headers = headers.map(|(name, value)| (name.clone(), blanked.clean(value.clone()))).collect();
-        Some(Self(blanked.clean(status_text.clone()), headers))
+        let headers = headers.iter().filter(|(name, _)| passes(name));
+        let headers = headers.map(|(name, value)| (name.clone(), values.clean(value.clone()))).collect();
+        Some(Self(values.clean(status_text.clone()), headers))
     }
 }
 
@@ -108,7 +157,7 @@ mod tests {
     }
 
     fn shown(upstream: &Head, secrets: &[&str]) -> Head {
-        upstream.shown(&Forwarding::default(), &blanked(secrets)).unwrap_or_else(|| upstream.clone())
+        upstream.shown(&Hidden(blanked(secrets), true)).unwrap_or_else(|| upstream.clone())
     }
 
     #[test]
@@ -167,6 +216,16 @@ mod tests {
     fn each_set_cookie_stays_a_header_of_its_own() {
         let upstream = head(&[("set-cookie", "a=1"), ("set-cookie", "b=2")]);
         assert_eq!(shown(&upstream, &[]), upstream);
+    }
+
+    #[test]
+    fn an_answer_is_looked_through_by_what_javascript_kept_of_the_request() {
+        let of = |answer: &str| looked_through(&format!(r#"[[["s3cret"],false],{answer}]"#));
+        assert_eq!(of(r#"["OK",[["etag","e"]]]"#), None);
+        assert_eq!(of(r#"["OK",[["etag","s3cret"],["set-cookie","a=1"]]]"#).unwrap(), r#"["OK",[["etag","***"]]]"#);
+        for unreadable in [r#"["OK",[["etag",7]]]"#, r#"["OK"]"#, ""] {
+            assert_eq!(of(unreadable).unwrap(), "", "{unreadable}");
+        }
     }
 
     #[test]

@@ -8,7 +8,6 @@
 //
 // `cargo xtask worker` puts this before what `worker-build` made and bundles both into one file.
 
-import "./registry.js";
 import Inner from "./inner.js";
 
 const { fetch } = Inner.prototype;

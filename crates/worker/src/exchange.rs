@@ -16,8 +16,8 @@
 //!           what the runtime thinks of it    ─────────▶ the decision record
 //!   log                                      ◀──line───
 //!   send    to the upstream                  ◀─────────
-//!           an answer to which nothing is done is handed on as it is; where a credential went out, its
-//!           headers pass through Wasm once more (`Pending`)
+//!           an answer to which nothing is done is handed on as it is; where a credential went out and may come back,
+//!           its headers are looked through in Wasm ([`crate::answer`])
 //! ```
 //!
 //! # What is on which side
@@ -39,14 +39,12 @@
 //! It is `async`, so that whatever it throws is its promise's: an exception would go through Rust and end the instance for all.
 //!
 //! # What stays
-//! Nothing. A tenant may hang up; the runtime then drops its request, and nothing is called any more. A future of Rust that awaited
+//! Nothing in Wasm. A tenant may hang up; the runtime then drops its request, and nothing is called any more. A future of Rust that awaited
 //! the answer would stay for as long as the instance lives, with all that it holds on to, and a tenant could fill the memory that
 //! it shares with the others. The answer is awaited in JavaScript, and an exchange goes where its promise goes.
 
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
-
-use crate::pending::Pending;
 
 #[wasm_bindgen(inline_js = r##"
 export class Exchange {
@@ -54,6 +52,7 @@ export class Exchange {
   #env;
   #seen;
   #outgoing;
+  #hidden;
 
   constructor(request, env) {
     this.#request = request;
@@ -80,33 +79,33 @@ export class Exchange {
   // wrong with it, if something is.
   build(verdict) {
     const seen = this.#seen;
-    const { url = seen.url, method = seen.method, no_store, headers } = JSON.parse(verdict);
+    const { url = seen.url, method = seen.method, no_store, headers, hidden } = JSON.parse(verdict);
     const outgoing = new Request(url, init(method, no_store, this.#request));
     if (outgoing.url !== url) return "the runtime reads the URL in another way than it was judged";
     append(outgoing.headers, headers, seen.headers);
     this.#outgoing = outgoing;
+    this.#hidden = hidden;
   }
 
-  // Sends what was built. `pending` is there where a credential goes with it, and knows what must not come back.
-  async send(pending) {
+  // Sends what was built.
+  async send() {
+    const hidden = this.#hidden;
     let answer;
     try {
       answer = await fetch(this.#outgoing);
     } catch (error) {
       // The log gets the runtime's own words ("Network connection lost."), and nothing that they may quote.
       const message = error instanceof Error ? error.message : "";
-      const shown = pending ? pending.failed(message) : message;
-      return this.#noAnswer(`\`fetch\` failed: ${shown.split("?", 1)[0]}`);
+      const shown = hidden && lookThrough(JSON.stringify([hidden, [message, []]]));
+      const [text] = shown === undefined ? [message] : JSON.parse(shown || '[""]');
+      return this.#noAnswer(`\`fetch\` failed: ${text.split("?", 1)[0]}`);
     }
-    const { fault, head } = look(answer, pending !== undefined);
-    if (fault) {
-      pending?.failed("");
-      return this.#noAnswer(fault);
-    }
-    const changes = pending ? pending.answered(head) : head;
-    if (changes === undefined) return answer;
+    const { fault, head } = look(answer, hidden);
+    if (fault) return this.#noAnswer(fault);
+    const shown = head && (hidden ? lookThrough(JSON.stringify([hidden, head])) : JSON.stringify(head));
+    if (shown === undefined) return answer;
     try {
-      return changed(answer, JSON.parse(changes));
+      return changed(answer, JSON.parse(shown));
     } catch (error) {
       return this.#noAnswer(`the answer cannot be passed on: ${kind(error)}`);
     }
@@ -220,13 +219,13 @@ function vars(value) {
   return pairs.every(([name, value]) => name !== null && value !== null) ? pairs : null;
 }
 
-// What is wrong with an answer, or its head: as Rust looks at it where a credential went out; otherwise as the tenant sees it, if
-// that is another.
-function look(answer, forRust) {
+// What is wrong with an answer, or its head where that may have to be another: for Rust to look through where a credential went
+// out, otherwise as the tenant sees it.
+function look(answer, hidden) {
   try {
     const fault = unfit(answer);
     if (fault) return { fault };
-    if (forRust) return { head: JSON.stringify([answer.statusText, pairs(answer.headers)]) };
+    if (hidden) return { head: mayShow(answer, hidden) ? [answer.statusText, pairs(answer.headers)] : undefined };
     return { head: speaksAsUs(answer) ? withoutOurs(answer) : undefined };
   } catch (error) {
     return { fault: `the answer cannot be read: ${kind(error)}` };
@@ -242,19 +241,29 @@ function unfit(answer) {
   return fits ? undefined : "the answer cannot be passed on: its status is none";
 }
 
+// Whether an answer may show what must not come back. However a secret is encoded, what holds it is no shorter.
+function mayShow(answer, [secrets]) {
+  const shortest = Math.min(...secrets.map((secret) => secret.length));
+  if (answer.statusText.length >= shortest) return true;
+  for (const [name, value] of answer.headers) {
+    if (value.length >= shortest || isOurs(name) || name === "set-cookie" || name === "set_cookie") return true;
+  }
+  return false;
+}
+
 // Whether an upstream speaks as only this Worker may. CGI and its children read `tidegate_x` as `tidegate-x`.
 function speaksAsUs(answer) {
   for (const name of answer.headers.keys()) if (isOurs(name)) return true;
   return false;
 }
 
-// For answers that never pass through Wasm what `Forwarding::answer_passes` says of the others.
+// For answers that never pass through Wasm what `hygiene::answer_passes` says of the others.
 function isOurs(name) {
   return name.startsWith("tidegate") && (name[8] === "-" || name[8] === "_");
 }
 
 function withoutOurs(answer) {
-  return JSON.stringify([answer.statusText, pairs(answer.headers).filter(([name]) => !isOurs(name))]);
+  return [answer.statusText, pairs(answer.headers).filter(([name]) => !isOurs(name))];
 }
 
 // An answer with another head. Its body is a stream that nobody reads.
@@ -266,6 +275,13 @@ function changed(answer, [statusText, headers]) {
   const shown = new Response([101, 204, 205, 304].includes(status) ? null : answer.body, init);
   append(shown.headers, headers);
   return shown;
+}
+
+// What the tenant sees of an answer, if that is something else. It is Rust's (`answer.rs`).
+let lookThrough;
+
+export function lookThroughBy(look) {
+  lookThrough = look;
 }
 
 // A line for the operator.
@@ -303,11 +319,15 @@ extern "C" {
 
     /// Sends what was built. The promise is one of the answer that the tenant gets.
     #[wasm_bindgen(method)]
-    pub(crate) fn send(this: &Exchange, pending: Option<Pending>) -> Promise;
+    pub(crate) fn send(this: &Exchange) -> Promise;
 
     /// An answer made here.
     #[wasm_bindgen(method)]
     pub(crate) fn refuse(this: &Exchange, status: u16, reason: &str, problem: &str) -> JsValue;
+
+    /// From now on answers are looked through by this, of whichever instance their requests were.
+    #[wasm_bindgen(js_name = lookThroughBy)]
+    pub(crate) fn look_through_by(look: &Closure<dyn Fn(JsValue) -> JsValue>);
 
     /// An id that nobody can guess.
     #[wasm_bindgen(js_name = uniqueId)]

@@ -7,14 +7,15 @@
 //! ```text
 //!   a request traps ──► this instance is dead ──► the next request, whosever it is: a fresh instance of the same module
 //!                          ├── the request itself: nothing goes out any more, the tenant's `fetch` throws
-//!                          └── those under way: what has to come back here is lost, the tenants' `fetch`es throw: answers
-//!                              to requests with a credential. Other answers, and bodies, never pass here and arrive
+//!                          └── those under way: nothing of them is in the instance. An answer that may show a credential
+//!                              has to be looked through: by the fresh instance, or it is lost and the tenant's `fetch`
+//!                              throws. Other answers, and bodies, never pass here
 //! ```
 //!
 //! The glue of `worker` makes the fresh instance, where its `criticalError` says so; but it notices Wasm's own traps only,
 //! not exceptions and overflows of the engine's stack. wasm-bindgen's glue notices all of them, and would make the fresh
-//! instance at the first call of anything: also for an answer that comes to the dead one, which it then passes to the fresh
-//! memory with an address in the old. So this crate takes the notice of the one and gives it to the other.
+//! instance at the first call of anything, in the middle of whatever called it. So this crate takes the notice of the one and gives
+//! it to the other.
 
 use wasm_bindgen::handler;
 use wasm_bindgen::prelude::*;

@@ -58,7 +58,6 @@ mod exchange;
 mod identity;
 mod instance;
 mod key;
-pub mod pending;
 mod policy;
 mod received;
 mod record;
@@ -76,10 +75,9 @@ use wasm_bindgen::prelude::*;
 // Starts the instance, and makes a fresh one where `instance` asks for it.
 use worker as _;
 
-use crate::answer::Blanked;
+use crate::answer::Hidden;
 use crate::credential::{Credentials, EnvSecrets};
 use crate::exchange::Exchange;
-use crate::pending::Pending;
 use crate::received::Received;
 use crate::record::Record;
 use crate::refusal::Problem;
@@ -89,6 +87,7 @@ use crate::refusal::Problem;
 #[wasm_bindgen]
 pub fn fetch(request: &JsValue, env: &JsValue) -> JsValue {
     instance::guard();
+    answer::answers_come_here();
     let exchange = Exchange::new(request, env);
     let received = match policy::with_identity_paths(|paths| exchange.see(paths)) {
         Ok(seen) => Received::read(&seen),
@@ -103,25 +102,16 @@ pub fn fetch(request: &JsValue, env: &JsValue) -> JsValue {
     let received = received.as_ref().ok();
     let unread = || exchange.decision();
     let decision = received.map_or_else(unread, |received| received.decision.clone());
-    let Ruling { judgement, fault, outgoing } = ruling;
+    let Ruling { judgement, fault, goes_out } = ruling;
     record::log(&Record::new(&decision, policy.ok(), received, &judgement, fault.as_deref(), &isolate()));
-    match outgoing {
-        None => {
-            let problem = Problem::refused(&judgement, &decision);
-            exchange.refuse(problem.status(), problem.reason(), &problem.body())
-        }
-        Some(Outgoing { pending }) => {
-            #[cfg(feature = "deliberate-trap")]
-            trap::spring(received.map_or(&[], |received| &received.headers), "before-sending");
-            exchange.send(pending).into()
-        }
+    if goes_out {
+        #[cfg(feature = "deliberate-trap")]
+        trap::spring(received.map_or(&[], |received| &received.headers), "before-sending");
+        exchange.send().into()
+    } else {
+        let problem = Problem::refused(&judgement, &decision);
+        exchange.refuse(problem.status(), problem.reason(), &problem.body())
     }
-}
-
-/// A request that was built and may go out.
-struct Outgoing {
-    /// What its answer must go through, where it carries a credential.
-    pending: Option<Pending>,
 }
 
 /// What was decided, and what is left to do.
@@ -129,8 +119,8 @@ struct Ruling {
     judgement: Judgement<'static>,
     /// What failed, for the operator.
     fault: Option<String>,
-    /// Only where the judgement allows.
-    outgoing: Option<Outgoing>,
+    /// The judgement allows, and the request that goes out was built.
+    goes_out: bool,
 }
 
 /// The request that goes out, as [`exchange`] builds it. What is not said is as it was seen.
@@ -142,6 +132,9 @@ struct Verdict<'a> {
     method: Option<&'a str>,
     no_store: bool,
     headers: Vec<Said<'a>>,
+    /// Only where it carries a credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hidden: Option<Hidden>,
 }
 
 /// A header, as it is said to [`exchange`].
@@ -167,11 +160,11 @@ fn rule(policy: &'static Policy<'static>, received: &Received, exchange: &Exchan
     #[cfg(feature = "deliberate-trap")]
     trap::spring(&received.headers, "before-judgement");
     let secrets = EnvSecrets::new(exchange);
-    let mut judgement = policy::judge(policy, &received.view(), &secrets);
+    let judgement = policy::judge(policy, &received.view(), &secrets);
     let (Some(forwarding), Ok(target)) = (&judgement.forwarding, &received.target) else {
         let invalid = received.target.as_ref().err().map(ToString::to_string);
         let fault = invalid.or_else(|| judgement.fault.map(|fault| fault.to_string())).or_else(|| secrets.complaint());
-        return Ruling { judgement, fault, outgoing: None };
+        return Ruling { judgement, fault, goes_out: false };
     };
     let token = match &forwarding.jwt {
         None => None,
@@ -186,17 +179,12 @@ fn rule(policy: &'static Policy<'static>, received: &Received, exchange: &Exchan
         method: (received.method != received.raw_method).then_some(received.method.as_str()),
         no_store: forwarding.no_store,
         headers: sent.iter().map(Said::of).collect(),
+        hidden: forwarding.has_credential().then(|| Hidden::new(forwarding, token.as_deref())),
     };
     if let Some(fault) = build(exchange, &verdict) {
         return Ruling::refused(Judgement::denied(Reason::EvaluationFault), &fault);
     }
-    let outgoing = judgement.forwarding.take().map(|forwarding| Outgoing {
-        pending: forwarding.has_credential().then(|| {
-            let blanked = Blanked::new(forwarding.secrets().chain(&token).map(String::as_str));
-            Pending::new(forwarding, blanked)
-        }),
-    });
-    Ruling { judgement, fault: None, outgoing }
+    Ruling { judgement, fault: None, goes_out: true }
 }
 
 /// Makes the request that goes out. Says what is wrong with it, if something is.
@@ -211,7 +199,7 @@ fn build(exchange: &Exchange, verdict: &Verdict<'_>) -> Option<String> {
 
 impl Ruling {
     fn refused(judgement: Judgement<'static>, fault: &str) -> Self {
-        Self { judgement, fault: Some(fault.to_owned()), outgoing: None }
+        Self { judgement, fault: Some(fault.to_owned()), goes_out: false }
     }
 }
 

@@ -14,12 +14,8 @@ use crate::workspace::{root, target_folder};
 /// The Cargo profile of the Worker, in the workspace's `Cargo.toml`.
 const PROFILE: &str = "worker";
 
-/// Where the Worker's own JavaScript lies.
-const SCRIPTS: &str = "crates/worker/src";
-
-/// The Worker's main module, and what it loads before all else.
-const ENTRY: &str = "entry.js";
-const REGISTRY: &str = "registry.js";
+/// The Worker's main module.
+const ENTRY: &str = "crates/worker/src/entry.js";
 
 /// A crate that becomes a Worker without a policy: `index.js` and `index_bg.wasm`.
 struct Worker {
@@ -97,10 +93,8 @@ impl Worker {
         let wasm = target_folder().join(WASM_TARGET).join(PROFILE).join(self.library).with_extension("wasm");
         let mut hasher = DefaultHasher::new();
         fs::read(&wasm).with_context(|| format!("cannot read {}", wasm.display()))?.hash(&mut hasher);
-        for script in [ENTRY, REGISTRY] {
-            let script = root().join(SCRIPTS).join(script);
-            fs::read(&script).with_context(|| format!("cannot read {}", script.display()))?.hash(&mut hasher);
-        }
+        let entry = root().join(ENTRY);
+        fs::read(&entry).with_context(|| format!("cannot read {}", entry.display()))?.hash(&mut hasher);
         tools.versions().hash(&mut hasher);
         Ok(format!("{:016x}\n", hasher.finish()))
     }
@@ -108,19 +102,16 @@ impl Worker {
 
 /// Makes [`ENTRY`] the main module of what worker-build made: all becomes one `index.js`.
 fn put_entry_before(out: &Path, tools: &Tools) -> Result<()> {
-    let [index, inner] = ["index.js", "inner.js"].map(|name| out.join(name));
+    let [index, inner, entry] = ["index.js", "inner.js", "entry.js"].map(|name| out.join(name));
     fs::rename(&index, &inner).with_context(|| format!("cannot rename {}", index.display()))?;
-    let scripts = [ENTRY, REGISTRY].map(|name| (root().join(SCRIPTS).join(name), out.join(name)));
-    for (from, to) in &scripts {
-        fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
-    }
+    fs::copy(root().join(ENTRY), &entry).with_context(|| format!("cannot copy {ENTRY}"))?;
     let mut esbuild = program_at(&tools.esbuild);
     esbuild.current_dir(out).args(["--bundle", "--minify", "--format=esm", "--log-level=warning"]);
     // `package.json` says that only `index.js` does anything when it is loaded, which is true of what worker-build made.
     esbuild.arg("--ignore-annotations");
     esbuild.args(["--external:./index_bg.wasm", "--external:cloudflare:*", "./entry.js", "--outfile=index.js"]);
     run("putting its main module before it", &mut esbuild)?;
-    for part in scripts.map(|(_, to)| to).iter().chain([&inner]) {
+    for part in [&entry, &inner] {
         fs::remove_file(part).with_context(|| format!("cannot remove {}", part.display()))?;
     }
     Ok(())

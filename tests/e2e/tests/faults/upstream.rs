@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
-use super::{MADE_BY, POLICY, Platform};
+use super::{API_KEY, MADE_BY, POLICY, Platform};
 
 const API: &str = "https://api.example.com";
 const MIB: usize = 1024 * 1024;
@@ -165,6 +165,45 @@ async fn a_body_that_breaks_off_breaks_off_for_the_tenant_and_nobody_else() -> R
         broken.add_permits(1);
         assert!(body.collect().await.is_err(), "{path}: half a body must not look whole");
         platform.serves_everybody().await?;
+    }
+    platform.keeps_its_secrets(&upstream.captured()).await
+}
+
+/// An answer whose headers are all shorter than the secrets is not looked through: what is just as long must be, and what is
+/// dropped whatever it says.
+#[tokio::test]
+async fn an_answer_of_short_headers_shows_nothing_that_must_not_come_back() -> Result<()> {
+    let upstream = RawUpstream::start(|request| {
+        let (status_text, header) = match request.path.as_str() {
+            "/status-text" => (API_KEY, String::new()),
+            "/as-long" => ("OK", format!("x-shown: {API_KEY}\r\n")),
+            "/cookie" => ("OK", "set-cookie: a=1\r\n".to_owned()),
+            "/cookie-of-cgi" => ("OK", "Set_Cookie: a=1\r\n".to_owned()),
+            "/ours" => ("OK", "tidegate-reason: rule\r\n".to_owned()),
+            "/ours-of-cgi" => ("OK", "Tidegate_Reason: rule\r\n".to_owned()),
+            _ => ("OK", "x-shown: yes\r\n".to_owned()),
+        };
+        vec![Act::send(format!("HTTP/1.1 200 {status_text}\r\n{header}etag: \"e\"\r\ncontent-length: 4\r\n\r\nfine"))]
+    })?;
+    let mut platform = platform(upstream.address()).await?;
+    let cases = [
+        ("/status-text", "***", None),
+        ("/as-long", "OK", Some("***")),
+        ("/cookie", "OK", None),
+        ("/cookie-of-cgi", "OK", None),
+        ("/ours", "OK", None),
+        ("/ours-of-cgi", "OK", None),
+        ("/nothing", "OK", Some("yes")),
+    ];
+    for (path, status_text, shown) in cases {
+        let outcome = platform.fetch("acme", Fetch::get(format!("{API}{path}"))).await?;
+        assert_eq!(outcome.status_text.as_deref(), Some(status_text), "{path}: {outcome:?}");
+        let of_harness = |name: &str| name == "content-length" || name.starts_with("x-harness-");
+        let headers = outcome.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let headers: Vec<_> = headers.filter(|(name, _)| !of_harness(name)).collect();
+        let expected: Vec<_> = [("etag", "\"e\"")].into_iter().chain(shown.map(|value| ("x-shown", value))).collect();
+        assert_eq!(headers, expected, "{path}");
+        assert_eq!(outcome.body, "fine", "{path}");
     }
     platform.keeps_its_secrets(&upstream.captured()).await
 }
