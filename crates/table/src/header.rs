@@ -26,10 +26,10 @@ pub enum SectionKind {
     Buckets,
     /// The rule index.
     Candidates,
-    /// What rules and exceptions match.
-    Conditions,
     /// Customers by name, with what is known of them.
     Customers,
+    /// What rules' exceptions match.
+    Exceptions,
     /// Signing keys' descriptions.
     Keys,
     /// What the lengths of host names' codes have in common.
@@ -63,7 +63,7 @@ impl SectionKind {
     pub const ALL: [Self; 18] = [
         Self::Policy,
         Self::Rules,
-        Self::Conditions,
+        Self::Exceptions,
         Self::Keys,
         Self::Customers,
         Self::Tags,
@@ -87,8 +87,8 @@ impl SectionKind {
             Self::Automata => "automata",
             Self::Buckets => "buckets",
             Self::Candidates => "candidates",
-            Self::Conditions => "conditions",
             Self::Customers => "customers",
+            Self::Exceptions => "exceptions",
             Self::Keys => "keys",
             Self::Lengths => "lengths",
             Self::Model => "model",
@@ -109,7 +109,7 @@ impl SectionKind {
         match self {
             Self::Policy => 0,
             Self::Rules => 1,
-            Self::Conditions => 2,
+            Self::Exceptions => 2,
             Self::Keys => 3,
             Self::Customers => 4,
             Self::Tags => 5,

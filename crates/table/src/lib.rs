@@ -21,7 +21,7 @@
 //!       …padding to 8…
 //!       policy      one record    defaults, identity, rollout
 //!       rules       records       in file order, `extends` first
-//!       conditions  records       what rules and their exceptions match
+//!       exceptions  records       what rules' exceptions match
 //!       keys        records       signing keys; the key itself is never here
 //!       customers   names         with what is known of each, see `names`
 //!       tags        names

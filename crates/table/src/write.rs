@@ -24,7 +24,7 @@ pub use crate::hosts::Reach;
 use crate::hosts::build::{Entry, HostIndex};
 pub use crate::obligations::Algorithm;
 pub use crate::records::Effect;
-use crate::records::{Condition as Dimensions, policy_flag, rule_flag};
+use crate::records::{CONDITION_WORDS, Condition as Dimensions, policy_flag, rule_flag};
 use crate::words::NONE;
 
 /// Everything that a table holds. Names are canonical, and every index is that of the vector it speaks of.
@@ -241,7 +241,7 @@ pub fn write(policy: &PolicySpec<'_>) -> Result<Vec<u8>, TooLarge> {
         SectionKind::Automata => take(&mut automata),
         SectionKind::Buckets => take(&mut hosts.buckets),
         SectionKind::Candidates => le_bytes(&candidates.words),
-        SectionKind::Conditions => le_bytes(&writer.conditions),
+        SectionKind::Exceptions => le_bytes(&writer.exceptions),
         SectionKind::Customers => take(&mut customers),
         SectionKind::Keys => le_bytes(&writer.keys),
         SectionKind::Lengths => take(&mut hosts.lengths),
@@ -320,7 +320,7 @@ pub(crate) fn le_bytes(words: &[u32]) -> Vec<u8> {
 #[derive(Default)]
 struct Writer {
     rules: Vec<u32>,
-    conditions: Vec<u32>,
+    exceptions: Vec<u32>,
     keys: Vec<u32>,
     words: Vec<u32>,
     /// Spans of the words that may be used again.
@@ -474,15 +474,15 @@ impl Writer {
                 flags |= flag;
             }
         }
-        let mut record = self.text(&rule.id)?.to_vec();
-        record.extend([flags, rule.expires.unwrap_or(0).cast_unsigned()]);
-        record.extend(self.optional_text(rule.reason.as_deref())?);
-        record.push(self.condition(&rule.condition, customers, tags)?);
-        record.push(word(self.conditions.len() / crate::records::CONDITION_WORDS)?);
-        record.push(word(rule.except.len())?);
+        let mut record = vec![flags, rule.expires.unwrap_or(0).cast_unsigned()];
+        record.extend([word(self.exceptions.len() / CONDITION_WORDS)?, word(rule.except.len())?]);
+        record.extend(self.condition(&rule.condition, customers, tags)?);
         for condition in &rule.except {
-            self.condition(condition, customers, tags)?;
+            let exception = self.condition(condition, customers, tags)?;
+            self.exceptions.extend(exception);
         }
+        record.extend(self.text(&rule.id)?);
+        record.extend(self.optional_text(rule.reason.as_deref())?);
         record.extend(self.texts(&rule.remove)?);
         record.extend(self.texts(&rule.keep)?);
         record.extend(self.pairs(&rule.set)?);
@@ -499,7 +499,7 @@ impl Writer {
         condition: &ConditionSpec,
         customers: &Numbered<'_>,
         tags: &Numbered<'_>,
-    ) -> Result<u32, TooLarge> {
+    ) -> Result<Vec<u32>, TooLarge> {
         let mut dimensions = 0;
         for (named, dimension) in [
             (condition.customers.is_some(), Dimensions::CUSTOMERS),
@@ -530,9 +530,7 @@ impl Writer {
             headers.push(*automaton);
         }
         record.extend(self.span(&headers)?);
-        let index = word(self.conditions.len() / record.len())?;
-        self.conditions.extend(record);
-        Ok(index)
+        Ok(record)
     }
 
     /// Names with templates.
