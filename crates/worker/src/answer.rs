@@ -24,7 +24,7 @@ use crate::exchange;
 const BLANK: &str = "***";
 
 /// What must not come back with an answer, as it waits in JavaScript: secrets, and, unless it says so, cookies.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Hidden(Blanked, bool);
 
 impl Hidden {
@@ -62,7 +62,7 @@ fn looked_through(answer: &str) -> Option<String> {
 }
 
 /// Values that must not come back. They are searched longest first, so that one inside another leaves no rest.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Blanked(Vec<String>);
 
 impl Blanked {
