@@ -41,7 +41,8 @@
 //! # What stays
 //! Nothing in Wasm. A tenant may hang up; the runtime then drops its request, and nothing is called any more. A future of Rust that awaited
 //! the answer would stay for as long as the instance lives, with all that it holds on to, and a tenant could fill the memory that
-//! it shares with the others. The answer is awaited in JavaScript, and an exchange goes where its promise goes.
+//! it shares with the others. The answer is awaited in JavaScript, where the secrets that must not come back with it wait, too: of these
+//! it looks at the length, and at nothing else. An exchange goes where its promise goes.
 
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;

@@ -2,7 +2,7 @@
 //!
 //! Nothing here may panic, but dependencies can, memory can run out, and an exception can come through Rust from a runtime
 //! that throws where no standard says so. Whatever it was, it went through frames that nobody cleaned up: the
-//! instance's memory is not to be believed any more, and others' requests are under way in it.
+//! instance's memory is not to be believed any more.
 //!
 //! ```text
 //!   a request traps ──► this instance is dead ──► the next request, whosever it is: a fresh instance of the same module
